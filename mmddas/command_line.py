@@ -1,0 +1,76 @@
+"""What the command-line tools share: MMDetection's usual arguments, and how they enter a config."""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+
+def add_arguments(parser: argparse.ArgumentParser, training: bool = True) -> argparse.ArgumentParser:
+    """MMDetection's arguments; ``training`` adds those of a run that trains."""
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='where logs and results go (default: work_dirs/ and the config\'s name)')
+    if training:
+        parser.add_argument('--amp', action='store_true', help='train in mixed precision')
+        parser.add_argument(
+            '--auto-scale-lr', action='store_true', help='scale the learning rate with the total batch size'
+        )
+        parser.add_argument(
+            '--resume',
+            nargs='?',
+            const='auto',
+            help='continue: from the given checkpoint, or, without one, from the latest in the work dir',
+        )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings that replace those of the config, as key=value; nested keys as a.b.c, lists as "[1,2]"',
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The config file with the arguments entered.
+
+    Raises:
+        FileNotFoundError: There is no such config file.
+        ValueError: ``--auto-scale-lr`` where the config does not say for which batch size its rate is.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if not Path(args.config).is_file():
+        raise FileNotFoundError(f'There is no config file {args.config!r}')
+    config = Config.fromfile(args.config)
+    config.launcher = args.launcher
+    config.merge_from_dict(args.cfg_options or {})
+    config.work_dir = args.work_dir or config.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
+    _use_gloo_without_gpu(config)
+    if getattr(args, 'amp', False):
+        config.optim_wrapper.type = 'AmpOptimWrapper'
+        config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if getattr(args, 'auto_scale_lr', False):
+        if 'base_batch_size' not in config.get('auto_scale_lr', {}):
+            raise ValueError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')
+        config.auto_scale_lr.enable = True
+    if getattr(args, 'resume', None):
+        config.resume = True
+        config.load_from = None if args.resume == 'auto' else args.resume
+    return config
+
+
+def build_runner(config: Config) -> Runner:
+    """The runner of a config, of the type that it names or MMEngine's own."""
+    return RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+
+
+def _use_gloo_without_gpu(config: Config) -> None:
+    import torch
+
+    distributed = config.setdefault('env_cfg', {}).setdefault('dist_cfg', dict(backend='nccl'))
+    if distributed.get('backend') == 'nccl' and not torch.cuda.is_available():
+        distributed.backend = 'gloo'

@@ -1,0 +1,73 @@
+"""What is searched over: candidate operations, and how many of them make a sub-policy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from .presets import PRESETS
+
+
+class Candidate(NamedTuple):
+    """An operation at a level. The same operation at two levels is two candidates.
+
+    ``level`` is None for an operation that takes none.
+    """
+
+    op: str
+    level: float | None = None
+
+    def __str__(self) -> str:
+        return self.op if self.level is None else f'{self.op} {self.level:g}'
+
+
+def _candidate(item: Candidate | Sequence | str) -> Candidate:
+    """Read ``Candidate``, ``(op, level)`` or a bare operation name; ValueError otherwise."""
+    op, level = (item, None) if isinstance(item, str) else (*item, None)[:2]
+    if not isinstance(op, str) or not op:
+        raise ValueError(f'Candidate {item!r}: the operation must be a name')
+    number = isinstance(level, (int, float)) and not isinstance(level, bool)
+    if level is not None and not (number and math.isfinite(level)):
+        raise ValueError(f'Candidate {item!r}: the level must be a number or None, got {level!r}')
+    return Candidate(op, level)
+
+
+class SearchSpace:
+    """K candidate operations; a sub-policy is a sequence of ``num_ops`` of them, drawn with replacement.
+
+    Args:
+        candidates: :class:`Candidate` objects, ``(op, level)`` pairs or, without a level, operation names.
+        num_ops: N_o, operations in a sub-policy.
+
+    Raises:
+        ValueError: No candidates, one that is listed twice, or ``num_ops`` below 1.
+    """
+
+    def __init__(self, candidates: Iterable[Candidate | Sequence | str], num_ops: int = 2) -> None:
+        self.candidates = tuple(_candidate(item) for item in candidates)
+        self.num_ops = num_ops
+        if not self.candidates:
+            raise ValueError('A search space needs at least one candidate operation, got none')
+        twice = sorted({str(candidate) for candidate in self.candidates if self.candidates.count(candidate) > 1})
+        if twice:
+            raise ValueError(f'Candidates listed more than once: {", ".join(twice)}; list each once')
+        if isinstance(num_ops, bool) or not isinstance(num_ops, int) or num_ops < 1:
+            raise ValueError(f'num_ops must be a whole number of at least 1, got {num_ops!r}')
+
+    @classmethod
+    def preset(cls, name: str, num_ops: int = 2) -> SearchSpace:
+        """A search space by name; ValueError with the known names otherwise."""
+        if name not in PRESETS:
+            raise ValueError(f'Unknown search space {name!r}; presets are {sorted(PRESETS)}')
+        return cls(PRESETS[name], num_ops)
+
+    def __len__(self) -> int:
+        """K."""
+        return len(self.candidates)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SearchSpace) and (self.candidates, self.num_ops) == (other.candidates, other.num_ops)
+
+    def __repr__(self) -> str:
+        return f'SearchSpace({len(self)} candidates, num_ops={self.num_ops})'

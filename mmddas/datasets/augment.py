@@ -1,0 +1,232 @@
+"""The transform that applies a policy to an image and all that is annotated in it."""
+
+from __future__ import annotations
+
+import copy
+import os
+import warnings
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.registry import TRANSFORMS
+
+from mmddas import ops
+from mmddas.core import Candidate, PolicySchedule, PolicySnapshot
+
+# What MMDetection keeps beside the boxes, one entry a box.
+PER_BOX_KEYS = ('gt_bboxes_labels', 'gt_ignore_flags', 'gt_instances_ids')
+# What has places in the image and cannot be moved here.
+REFUSED_KEYS = ('gt_keypoints', 'keypoints', 'proposals', 'gt_panoptic_seg')
+
+# What every operation is told beside its level.
+DEFAULT_OPTIONS = dict(box_prob=1 / 3, interpolation='nearest', reference_size=0)
+
+
+@TRANSFORMS.register_module()
+class DDASAugment(BaseTransform):
+    """Augment an image and its boxes, masks and label map by a searched policy.
+
+    With probability p_tp of the current epoch an image gets N_o candidates drawn from p_o of that epoch.
+    The epoch comes from :class:`~mmddas.engine.PolicyScheduleHook`. In a search the transform only marks the
+    place in the pipeline where :class:`~mmddas.engine.DDASSearchLoop` applies its sub-policies, and needs no
+    policy.
+
+    Boxes that leave the image, or keep less than ``min_box_size``, are dropped with all that belongs to them;
+    the image stays, even without any box.
+
+    Required Keys: ``img`` ``(H, W, 3)`` uint8 BGR.
+    Modified Keys, where present: ``img``, ``img_shape``, ``gt_bboxes``, ``gt_bboxes_labels``,
+    ``gt_ignore_flags``, ``gt_instances_ids``, ``gt_masks``, ``gt_seg_map``, ``homography_matrix``.
+
+    Args:
+        policy: A policy file, or the content of one as a dict (``format``, ``version`` and ``meta`` may be left
+            out). None: marks the place for a search; in re-training the hook brings the policy.
+        box_prob: Chance of every box to be acted on by the ``*_Only_BBoxes`` operations. None: as searched,
+            else 1/3.
+        interpolation: ``'nearest'`` or ``'bilinear'`` for the warps. None: as searched, else ``'nearest'``.
+        reference_size: Lengths in pixels grow with the image's longer side over this; 0 keeps the reference's
+            pixels. None: as searched, else 0.
+        min_box_size: Width and height in pixels below which a moved box is dropped.
+
+    Example:
+        >>> train_pipeline = [
+        ...     dict(type='LoadImageFromFile'),
+        ...     dict(type='LoadAnnotations', with_bbox=True),
+        ...     dict(type='DDASAugment', policy='policy.json'),
+        ...     dict(type='Resize', scale=(1333, 800), keep_ratio=True),
+        ...     dict(type='RandomFlip', prob=0.5),
+        ...     dict(type='PackDetInputs'),
+        ... ]
+        >>> custom_hooks = [dict(type='PolicyScheduleHook')]
+    """
+
+    def __init__(
+        self,
+        policy: str | os.PathLike | dict | PolicySchedule | None = None,
+        box_prob: float | None = None,
+        interpolation: str | None = None,
+        reference_size: int | None = None,
+        min_box_size: float = 1.0,
+    ) -> None:
+        self._given_options = dict(box_prob=box_prob, interpolation=interpolation, reference_size=reference_size)
+        self.set_policy(policy)
+        self.min_box_size = min_box_size
+        # Epoch and number of epochs; -1: not told. In shared memory, for workers that live through epochs.
+        self._progress = torch.tensor([-1, 1]).share_memory_()
+        self._warned = False
+
+    def set_policy(self, policy: str | os.PathLike | dict | PolicySchedule | None) -> None:
+        """Take a policy, in any form that the constructor takes, before data workers are started."""
+        self.schedule = _read(policy)
+        searched = self.schedule.meta.get('operation_options', {}) if self.schedule else {}
+        given = {key: value for key, value in self._given_options.items() if value is not None}
+        self.options = DEFAULT_OPTIONS | searched | given
+        _check_options(self.options)
+
+    def set_progress(self, epoch: int, max_epochs: int) -> None:
+        """Tell every copy of the transform, in this process and in data workers, how far the training is.
+
+        Any unit of time will do, as long as both numbers have the same.
+        """
+        self._progress.copy_(torch.tensor([epoch, max_epochs]))
+
+    @property
+    def snapshot(self) -> PolicySnapshot:
+        """The probabilities in force."""
+        if self.schedule is None:
+            raise RuntimeError(
+                "DDASAugment has no policy: give it one, dict(type='DDASAugment', policy='policy.json'), or name it in "
+                "the config, policy_file='policy.json', beside custom_hooks=[dict(type='PolicyScheduleHook')]"
+            )
+        epoch, max_epochs = self._progress.tolist()
+        if epoch >= 0:
+            return self.schedule.at(epoch, max_epochs)
+        if len(self.schedule) > 1 and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f'DDASAugment holds a schedule of {len(self.schedule)} snapshots and nobody tells it the epoch: '
+                "the last snapshot is used throughout. Add dict(type='PolicyScheduleHook') to custom_hooks.",
+                stacklevel=2,
+            )
+        return self.schedule.snapshots[-1]
+
+    def transform(self, results: dict) -> dict:
+        snapshot = self.snapshot
+        # Seeded from the worker's stream and the epoch: MMEngine gives short-lived workers the same stream again
+        # in every epoch.
+        rng = np.random.default_rng((np.random.randint(2**31), max(int(self._progress[0]), 0)))
+        if rng.random() >= snapshot.total_prob:
+            return results
+        space = self.schedule.space
+        drawn = rng.choice(len(space), size=space.num_ops, p=snapshot.op_probs / snapshot.op_probs.sum())
+        return self.augment(results, [space.candidates[k] for k in drawn], rng)
+
+    def augment(self, results: dict, sub_policy: Iterable[Candidate], rng: np.random.Generator) -> dict:
+        """Apply one sub-policy to a sample, in place of the sample's entries but not of their arrays."""
+        image = results['img']
+        boxes = _boxes_as_array(results.get('gt_bboxes'))
+        moves = []
+        for candidate in sub_policy:
+            image, boxes, new_moves = ops.apply_with_moves(
+                candidate.op, image, boxes, level=candidate.level, rng=rng, **self.options
+            )
+            moves += new_moves
+        results['img'] = image
+        results['img_shape'] = image.shape[:2]
+        if moves:
+            _move_annotations(results, moves)
+            if 'gt_bboxes' in results and any(move.region is None for move in moves):
+                _replace_boxes(results, boxes, self.min_box_size)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(schedule={self.schedule and len(self.schedule)} snapshots, {self.options})'
+
+
+def _read(policy: str | os.PathLike | dict | PolicySchedule | None) -> PolicySchedule | None:
+    if policy is None:
+        return None
+    if isinstance(policy, PolicySchedule):
+        schedule = policy
+    elif isinstance(policy, dict):
+        schedule = PolicySchedule.from_dict(_plain(policy), 'inline policy of DDASAugment')
+    else:
+        schedule = PolicySchedule.load(policy)
+    ops.check_candidates(schedule.space.candidates)
+    return schedule
+
+
+def _plain(value: object) -> object:
+    """Config's dicts, lists and tuples as JSON has them."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _check_options(options: dict) -> None:
+    unknown = sorted(set(options) - set(DEFAULT_OPTIONS))
+    if unknown:
+        raise ValueError(f'Unknown operation options {unknown}; known are {sorted(DEFAULT_OPTIONS)}')
+    if not 0 <= options['box_prob'] <= 1:
+        raise ValueError(f'box_prob must lie in 0..1, got {options["box_prob"]!r}')
+    if options['interpolation'] not in ops.INTERPOLATIONS:
+        raise ValueError(f'interpolation must be one of {sorted(ops.INTERPOLATIONS)}, got {options["interpolation"]!r}')
+    if options['reference_size'] < 0:
+        raise ValueError(f'reference_size must be at least 0, got {options["reference_size"]!r}')
+
+
+def _boxes_as_array(boxes: object) -> np.ndarray | None:
+    """``(N, 4)`` xyxy of an array or of MMDetection's HorizontalBoxes."""
+    if boxes is None or isinstance(boxes, np.ndarray):
+        return boxes
+    if getattr(boxes, 'box_dim', None) != 4:
+        raise TypeError(
+            f'DDASAugment moves horizontal boxes (x1, y1, x2, y2) only, got {type(boxes).__name__}: '
+            'convert them, or leave the operations that move boxes out of the search space'
+        )
+    return boxes.numpy()
+
+
+def _replace_boxes(results: dict, boxes: np.ndarray, min_size: float) -> None:
+    keep = (boxes[:, 2:] - boxes[:, :2] >= min_size).all(axis=1)
+    old = results['gt_bboxes']
+    results['gt_bboxes'] = boxes[keep] if isinstance(old, np.ndarray) else type(old)(boxes[keep], dtype=old.dtype)
+    for key in PER_BOX_KEYS:
+        if key in results:
+            results[key] = results[key][keep]
+    if 'gt_masks' in results:
+        results['gt_masks'] = results['gt_masks'][keep]
+
+
+def _move_annotations(results: dict, moves: list[ops.Move]) -> None:
+    """Masks, label map and homography follow the pixels."""
+    refused = [key for key in REFUSED_KEYS if key in results]
+    if refused:
+        raise NotImplementedError(
+            f'DDASAugment cannot move {refused[0]!r} with the image. Leave the operations that move pixels '
+            '(Rotate, Translate, Shear, Flip) out of the search space, or do not load it.'
+        )
+    if 'gt_masks' in results:
+        results['gt_masks'] = _moved_masks(results['gt_masks'], moves)
+    if 'gt_seg_map' in results:
+        for move in moves:
+            results['gt_seg_map'] = ops.move_mask(results['gt_seg_map'], move, results.get('ignore_index', 255))
+    for move in moves:
+        if move.region is None:
+            before = results.get('homography_matrix', np.eye(3, dtype=np.float32))
+            results['homography_matrix'] = (ops.homography(move) @ before).astype(np.float32)
+
+
+def _moved_masks(masks: object, moves: list[ops.Move]) -> object:
+    """MMDetection's instance masks, moved; polygons become bitmaps, since a move within a box can cut them."""
+    bitmaps = masks.to_bitmap() if hasattr(masks, 'to_bitmap') else masks
+    bitmaps = copy.copy(bitmaps)
+    layers = []
+    for layer in bitmaps.masks:
+        for move in moves:
+            layer = ops.move_mask(layer, move)
+        layers.append(layer)
+    bitmaps.masks = np.stack(layers) if layers else bitmaps.masks
+    return bitmaps

@@ -1,0 +1,285 @@
+"""The batches of a search: L^ + 1 views of every training sample, made in the data workers.
+
+A sample is loaded once, by the transforms before :class:`DDASAugment`. Each view is then a copy, changed by its
+sub-policy (the clean view by none) and finished by the transforms after it, each view with randomness of its own.
+
+All randomness is a function of (seed, epoch, batch, sample, view). The key travels with the sample's index, so that
+neither the number of workers nor their lives can change a search.
+"""
+
+import copy
+import functools
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import FUNCTIONS
+from torch.utils.data import DataLoader, Dataset
+
+from mmddas.core import SearchSpace, sample_sub_policies
+
+from .augment import DDASAugment
+from .walk import augments_within, find_augments, inner_datasets, transforms_of
+
+# How often a sample that the pipeline rejects is replaced by another, before this counts as an error.
+MAX_REPLACEMENTS = 100
+# What a key's last number stands for.
+_SUB_POLICIES, _LOADING, _FIRST_VIEW = 0, 1, 2
+
+
+class SampleKey(NamedTuple):
+    """Which sample, in which batch of which pass over the data."""
+
+    index: int
+    epoch: int
+    batch: int
+
+
+class SampleViews(NamedTuple):
+    """The L^ + 1 packed views of one sample, the clean one first, and the sub-policies ``(L^, N_o)`` of its batch."""
+
+    views: list
+    sub_policies: torch.Tensor
+
+
+@contextmanager
+def seeded(*key: int) -> Iterator[np.random.Generator]:
+    """Python's, NumPy's and PyTorch's global generators (CPU) as functions of ``key``; as before afterwards."""
+    sequence = np.random.SeedSequence(key)
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    first, second, third = (int(word) for word in sequence.generate_state(3))
+    random.seed(first)
+    np.random.seed(second)
+    torch.default_generator.manual_seed(third)
+    try:
+        yield np.random.default_rng(sequence)
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
+        torch.set_rng_state(before[2])
+
+
+class KeyedBatchSampler:
+    """A batch sampler that yields :class:`SampleKey` in place of indices.
+
+    Args:
+        batch_sampler: The data loader's own; its sampler's ``set_epoch``, if it has one, is called.
+        start: Batches before the first one, counted through the passes over the data. None: a single pass at a
+            time, that of :meth:`set_epoch`. A number: passes without end.
+    """
+
+    def __init__(self, batch_sampler, start: int | None = None) -> None:
+        self.batch_sampler = batch_sampler
+        self.sampler = batch_sampler.sampler
+        self.batch_size = getattr(batch_sampler, 'batch_size', None)
+        self.start = start
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+        for sampler in (self.sampler, self.batch_sampler):
+            if hasattr(sampler, 'set_epoch'):
+                sampler.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        """Batches of one pass."""
+        return len(self.batch_sampler)
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        if self.start is None:
+            yield from self._one_pass()
+            return
+        epoch, skipped = divmod(self.start, len(self))
+        while True:
+            self.set_epoch(epoch)
+            for batch, keys in enumerate(self._one_pass()):
+                if batch >= skipped:
+                    yield keys
+            epoch, skipped = epoch + 1, 0
+
+    def _one_pass(self) -> Iterator[list[SampleKey]]:
+        for batch, indices in enumerate(self.batch_sampler):
+            yield [SampleKey(index, self.epoch, batch) for index in indices]
+
+
+class KeyedDataset(Dataset):
+    """A dataset indexed by :class:`SampleKey`: what is random in its pipeline depends on the key alone."""
+
+    def __init__(self, dataset: Dataset, seed: int) -> None:
+        self.dataset = dataset
+        self.seed = seed
+
+    @property
+    def metainfo(self) -> dict:
+        return getattr(self.dataset, 'metainfo', {})
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, key: SampleKey):
+        with seeded(self.seed, key.epoch, key.batch, key.index, _LOADING):
+            return self.dataset[key.index]
+
+
+class _SplitPoint:
+    """Ends a pipeline where DDASAugment stood, and notes in the sample how it goes on."""
+
+    KEY = '_ddas_continuation'
+
+    def __init__(self, augment, suffix: list) -> None:
+        self.augment = augment
+        self.suffix = Compose([])
+        self.suffix.transforms = suffix
+
+    def __call__(self, results: dict) -> dict:
+        results[self.KEY] = self
+        return results
+
+    def __deepcopy__(self, memo: dict) -> '_SplitPoint':
+        return self  # datasets that copy samples need not copy transforms
+
+
+def _split_pipelines(dataset: Dataset, applied_later: list) -> list[DDASAugment]:
+    """Cut every pipeline at its DDASAugment; returns those. ``applied_later``: transforms of outer datasets."""
+    transforms = transforms_of(dataset)
+    found = list(augments_within(transforms))
+    if not found:
+        children = inner_datasets(dataset)
+        if not children:
+            raise ValueError(
+                f"The training pipeline of {type(dataset).__name__} has no DDASAugment: put dict(type='DDASAugment') "
+                'where the operations are to be applied, after LoadAnnotations'
+            )
+        return [augment for child in children for augment in _split_pipelines(child, transforms + applied_later)]
+    if applied_later:
+        raise ValueError(
+            f'{type(applied_later[0]).__name__} of an outer dataset comes after DDASAugment; in a search, put '
+            'DDASAugment into the pipeline of the outermost dataset'
+        )
+    if len(found) > 1 or found[0] not in transforms:
+        raise ValueError(
+            'In a search the pipeline must hold DDASAugment once, as a step of its own, not within another '
+            f'transform; found it {len(found)} time(s)'
+        )
+    place = transforms.index(found[0])
+    suffix = transforms[place + 1 :]
+    transforms[place:] = [_SplitPoint(found[0], suffix)]
+    if hasattr(dataset, 'pipeline_types'):  # MultiImageMixDataset walks both lists at once
+        del dataset.pipeline_types[place + 1 :]
+    return found
+
+
+class SearchDataset(KeyedDataset):
+    """The training set of a search: every item is a :class:`SampleViews`.
+
+    Args:
+        dataset: A dataset whose pipeline holds one DDASAugment. Its pipelines are cut there.
+        space: The candidates.
+        num_sub_policies: L^.
+        seed: The search's seed.
+
+    Raises:
+        ValueError: No DDASAugment, or one that is not at the end of all that happens before it.
+    """
+
+    def __init__(self, dataset: Dataset, space: SearchSpace, num_sub_policies: int, seed: int) -> None:
+        super().__init__(dataset, seed)
+        self.space = space
+        self.num_sub_policies = num_sub_policies
+        augments = _split_pipelines(dataset, [])
+        self.operation_options = augments[0].options
+        if any(augment.options != self.operation_options for augment in augments):
+            raise ValueError('The DDASAugments of the concatenated datasets differ in their options; make them equal')
+
+    def sub_policies(self, epoch: int, batch: int) -> torch.Tensor:
+        """The sub-policies ``(L^, N_o)`` of a batch, the same for all its samples."""
+        (seed,) = np.random.SeedSequence((self.seed, epoch, batch, _SUB_POLICIES)).generate_state(1, np.uint64)
+        generator = torch.Generator().manual_seed(int(seed >> np.uint64(1)))
+        return sample_sub_policies(self.space, self.num_sub_policies, generator)
+
+    def __getitem__(self, key: SampleKey) -> SampleViews:
+        drawn = self.sub_policies(key.epoch, key.batch)
+        sub_policies = [[self.space.candidates[k] for k in row] for row in drawn.tolist()]
+        # A pipeline that rejects a sample (no boxes left after filtering, ...) gets another one, as in MMEngine.
+        others = np.random.default_rng((self.seed, *key[1:], key.index, _LOADING))
+        index = key.index
+        for _ in range(MAX_REPLACEMENTS):
+            views = self._views(key._replace(index=index), sub_policies)
+            if views is not None:
+                return SampleViews(views, drawn)
+            index = int(others.integers(len(self)))
+        raise RuntimeError(
+            f'The training pipeline rejected {MAX_REPLACEMENTS} samples in a row; check its filters '
+            '(FilterAnnotations, ...) and the annotations'
+        )
+
+    def _views(self, key: SampleKey, sub_policies: list) -> list | None:
+        sample = super().__getitem__(key)
+        continuation = sample.pop(_SplitPoint.KEY)
+        views = []
+        for view, sub_policy in enumerate([(), *sub_policies]):
+            with seeded(self.seed, key.epoch, key.batch, key.index, _FIRST_VIEW + view) as rng:
+                copied = _copy_sample(sample)
+                if sub_policy:
+                    copied = continuation.augment.augment(copied, sub_policy, rng)
+                if copied['img'] is sample['img']:
+                    copied['img'] = sample['img'].copy()  # a transform may write into it
+                packed = continuation.suffix(copied)
+            # A view that the pipeline rejects (all its boxes have left the image, ...) counts as a clean one.
+            packed = views[0] if packed is None and views else packed
+            if packed is None:
+                return None
+            views.append(packed)
+        return views
+
+
+def _copy_sample(sample: dict) -> dict:
+    """A deep copy but for the image, which the operations never change in place."""
+    return {key: value if key == 'img' else copy.deepcopy(value) for key, value in sample.items()}
+
+
+@FUNCTIONS.register_module()
+def ddas_collate(samples: list[SampleViews], collate: Callable = pseudo_collate) -> dict:
+    """Turn samples of views into views of samples.
+
+    Returns:
+        ``views``: L^ + 1 batches as ``collate`` makes them, the clean one first; ``sub_policies``: ``(L^, N_o)``.
+    """
+    views = [collate(list(view)) for view in zip(*(sample.views for sample in samples), strict=True)]
+    return dict(views=views, sub_policies=samples[0].sub_policies)
+
+
+def _rebuilt(loader: DataLoader, dataset: Dataset, batch_sampler: KeyedBatchSampler, collate: Callable) -> DataLoader:
+    """The same data loader over another dataset, batch sampler and collate function."""
+    return DataLoader(
+        dataset,
+        batch_sampler=batch_sampler,
+        collate_fn=collate,
+        num_workers=loader.num_workers,
+        pin_memory=loader.pin_memory,
+        timeout=loader.timeout,
+        worker_init_fn=loader.worker_init_fn,
+        multiprocessing_context=loader.multiprocessing_context,
+        prefetch_factor=loader.prefetch_factor,
+        persistent_workers=loader.persistent_workers,
+    )
+
+
+def search_loader(loader: DataLoader, space: SearchSpace, num_sub_policies: int, seed: int) -> DataLoader:
+    """A loader of search batches (:func:`ddas_collate`) from an ordinary training loader."""
+    dataset = SearchDataset(loader.dataset, space, num_sub_policies, seed)
+    collate = functools.partial(ddas_collate, collate=loader.collate_fn)
+    return _rebuilt(loader, dataset, KeyedBatchSampler(loader.batch_sampler), collate)
+
+
+def policy_loader(loader: DataLoader, seed: int, start: int) -> DataLoader:
+    """A loader of S_val batches without end, from batch number ``start`` on; S_val is never augmented."""
+    if find_augments(loader.dataset):
+        raise ValueError('The pipeline of policy_dataloader holds DDASAugment, but S_val is never augmented: remove it')
+    return _rebuilt(
+        loader, KeyedDataset(loader.dataset, seed), KeyedBatchSampler(loader.batch_sampler, start), loader.collate_fn
+    )

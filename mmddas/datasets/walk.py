@@ -1,0 +1,39 @@
+"""Finding DDASAugment in datasets: through wrappers, and through transforms that hold transforms."""
+
+from collections.abc import Iterator
+
+from .augment import DDASAugment
+
+
+def inner_datasets(dataset: object) -> list:
+    """What a wrapper (Repeat-, Concat-, ClassBalanced-, MultiImageMixDataset, ...) wraps; empty for a data set."""
+    single = [getattr(dataset, name, None) for name in ('dataset', '_dataset')]
+    return [child for child in [*single, *getattr(dataset, 'datasets', ())] if child is not None]
+
+
+def _datasets_within(dataset: object) -> Iterator[object]:
+    yield dataset
+    for child in inner_datasets(dataset):
+        yield from _datasets_within(child)
+
+
+def transforms_of(dataset: object) -> list:
+    """The list of transforms that the dataset itself applies, empty if it has none; the list, not a copy."""
+    pipeline = getattr(dataset, 'pipeline', None)
+    transforms = getattr(pipeline, 'transforms', pipeline)
+    return transforms if isinstance(transforms, list) else []
+
+
+def augments_within(transform: object) -> Iterator[DDASAugment]:
+    """Every DDASAugment in a transform, in those that it holds, or in a list of transforms."""
+    if isinstance(transform, DDASAugment):
+        yield transform
+    children = transform if isinstance(transform, (list, tuple)) else getattr(transform, 'transforms', ())
+    for child in children:
+        yield from augments_within(child)
+
+
+def find_augments(dataset: object) -> list[DDASAugment]:
+    """Every DDASAugment that a dataset applies, each once."""
+    found = (augment for part in _datasets_within(dataset) for augment in augments_within(transforms_of(part)))
+    return list({id(augment): augment for augment in found}.values())

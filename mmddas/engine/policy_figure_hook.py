@@ -1,0 +1,26 @@
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+
+@HOOKS.register_module()
+class PolicyFigureHook(Hook):
+    """Draw a search's policy into ``policy.png`` after every ``interval`` epochs, and after the last.
+
+    :class:`~mmddas.engine.DDASSearchLoop` registers it itself.
+
+    Args:
+        interval: Epochs between two figures.
+        filename: The figure, in the work dir.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self, interval: int = 1, filename: str = 'policy.png') -> None:
+        self.interval = interval
+        self.filename = filename
+
+    def after_train_epoch(self, runner) -> None:
+        if runner.rank == 0 and (self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)):
+            from mmddas.visualization import draw_policy  # Matplotlib takes a second to import
+
+            draw_policy(runner.train_loop.schedule, f'{runner.work_dir}/{self.filename}')

@@ -1,0 +1,49 @@
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+from mmddas.core import PolicySchedule
+
+
+def leading(schedule_or_policy, count: int = 3) -> str:
+    """The most probable candidates and how many times the uniform probability they have, as text."""
+    if isinstance(schedule_or_policy, PolicySchedule):
+        probs = schedule_or_policy.snapshots[-1].op_probs
+    else:
+        probs = schedule_or_policy.op_probs.detach().cpu().numpy()
+    candidates = schedule_or_policy.space.candidates
+    order = (-probs).argsort(kind='stable')[:count]
+    return ', '.join(f'{candidates[k]} x{probs[k] * len(probs):.2f}' for k in order)
+
+
+@HOOKS.register_module()
+class PolicySnapshotHook(Hook):
+    """Keep a search's result: ``policy.json`` after every epoch, and the policy's state in every checkpoint.
+
+    :class:`~mmddas.engine.DDASSearchLoop` registers it itself.
+
+    Args:
+        filename: The policy file, in the work dir.
+    """
+
+    priority = 'LOW'  # before CheckpointHook
+
+    def __init__(self, filename: str = 'policy.json') -> None:
+        self.filename = filename
+
+    def after_train_epoch(self, runner) -> None:
+        schedule = runner.train_loop.schedule
+        runner.logger.info(
+            f'Policy after epoch {runner.epoch + 1}: p_tp {schedule.snapshots[-1].total_prob:.4f}, '
+            f'leading {leading(schedule, 5)} (times uniform)'
+        )
+        if runner.rank == 0:
+            schedule.save(f'{runner.work_dir}/{self.filename}')
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        checkpoint['ddas'] = runner.train_loop.state_dict()
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        if runner._resume:
+            if 'ddas' not in checkpoint:
+                raise ValueError('The checkpoint to resume from holds no policy: it was not saved by a search')
+            runner.train_loop.load_state_dict(checkpoint['ddas'])

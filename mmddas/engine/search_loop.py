@@ -1,0 +1,303 @@
+"""Algorithm 1 of DDAS as an MMEngine training loop."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import torch
+from mmengine.dist import all_reduce, get_world_size
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.registry import LOOPS, OPTIMIZERS
+from mmengine.runner import EpochBasedTrainLoop
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.utils.data import DataLoader
+
+from mmddas import ops
+from mmddas.core import (
+    AugmentationPolicy,
+    PolicySchedule,
+    SearchSpace,
+    ViewGradients,
+    expected_loss_weights,
+    update_policy,
+)
+from mmddas.datasets import policy_loader, search_loader
+from mmddas.version import __version__
+
+from .policy_figure_hook import PolicyFigureHook
+from .policy_snapshot_hook import PolicySnapshotHook
+
+POLICY_OPTIM = dict(
+    op=dict(type='Adam', lr=0.005, betas=(0.5, 0.999)),
+    total=dict(type='Adam', lr=0.001, betas=(0.5, 0.999)),
+)
+# Optimizers whose step is linear in the gradient, as Eq. 16 and 17 need it.
+LINEAR_OPTIMIZERS = (torch.optim.SGD,)
+
+
+@LOOPS.register_module()
+class DDASSearchLoop(EpochBasedTrainLoop):
+    """Search an augmentation policy while a network trains on S_train.
+
+    In every step the network takes the gradients of a clean and L^ augmented views of a mini-batch, steps on their
+    expected value (Eq. 5, 6, 12), takes the gradient of a mini-batch of S_val at its new weights, and the policy
+    steps on the alignments of both (Eq. 15 to 17). Any model with MMEngine's ``loss`` mode will do; the optimizer
+    wrapper's AMP and gradient clipping and the config's learning-rate schedules work as in training.
+
+    The views are made by the data workers at the place of ``dict(type='DDASAugment')`` in the training pipeline.
+    S_val runs through its own pipeline and may be shorter or longer than S_train.
+
+    BatchNorm in training mode normalises every view by its own statistics; the running statistics see all views of
+    S_train, and never S_val.
+
+    Args:
+        runner: The runner.
+        dataloader: S_train, as any training data loader of MMEngine.
+        max_epochs: T, passes over S_train; after each one a snapshot of the policy is taken.
+        policy_dataloader: S_val, with a training-like pipeline that packs annotations.
+        search_space: A preset's name, or a list of ``(operation, level)`` pairs.
+        num_ops: N_o, operations in a sub-policy.
+        num_sub_policies: L^, sub-policies per step.
+        init_total_prob: p_tp at the start.
+        policy_optim: Optimizers of alpha_o (``op``) and alpha_tp (``total``); None for ``total`` keeps p_tp fixed.
+        normalize: Divide the policy's gradients by Z_g (Eq. 15).
+        scale_by_lr: Multiply them by the network's learning rate, as Eq. 16 and 17 have it and the authors' code
+            has not.
+        **kwargs: ``val_begin``, ``val_interval``, ``dynamic_intervals`` of ``EpochBasedTrainLoop``.
+
+    Example:
+        >>> train_cfg = dict(
+        ...     type='DDASSearchLoop', max_epochs=30, policy_dataloader=dict(...),
+        ...     search_space='detection', num_ops=2, num_sub_policies=3, init_total_prob=0.35,
+        ...     policy_optim=dict(op=dict(type='Adam', lr=0.005, betas=(0.5, 0.999)),
+        ...                       total=dict(type='Adam', lr=0.001, betas=(0.5, 0.999))))
+    """
+
+    def __init__(
+        self,
+        runner,
+        dataloader: DataLoader | dict,
+        max_epochs: int,
+        policy_dataloader: DataLoader | dict | None = None,
+        search_space: str | list | SearchSpace = 'detection',
+        num_ops: int = 2,
+        num_sub_policies: int = 3,
+        init_total_prob: float = 0.35,
+        policy_optim: dict | None = None,
+        normalize: bool = True,
+        scale_by_lr: bool = False,
+        **kwargs,
+    ) -> None:
+        if policy_dataloader is None:
+            raise ValueError(
+                'DDASSearchLoop needs S_val: train_cfg=dict(type="DDASSearchLoop", policy_dataloader=dict(...))'
+            )
+        if isinstance(num_sub_policies, bool) or not isinstance(num_sub_policies, int) or num_sub_policies < 1:
+            raise ValueError(f'num_sub_policies must be a whole number of at least 1, got {num_sub_policies!r}')
+        space = _search_space(search_space, num_ops)
+        super().__init__(runner, dataloader, max_epochs, **kwargs)
+        self.dataloader = search_loader(self.dataloader, space, num_sub_policies, runner.seed)
+        self._policy_dataloader = runner.build_dataloader(policy_dataloader, seed=runner.seed)
+
+        device = next(self.model.parameters()).device
+        self.policy = AugmentationPolicy(space, init_total_prob).to(device)
+        self.policy_optimizers = _policy_optimizers(self.policy, policy_optim or POLICY_OPTIM)
+        self.schedule = PolicySchedule(
+            space,
+            meta=dict(
+                mmddas=__version__,
+                config=runner.experiment_name,
+                seed=runner.seed,
+                num_sub_policies=num_sub_policies,
+                operation_options=self.dataloader.dataset.operation_options,
+            ),
+        )
+        self.num_sub_policies = num_sub_policies
+        self.normalize = normalize
+        self.scale_by_lr = scale_by_lr
+        self.skipped_updates = 0
+        self._norms = [module for module in self.model.modules() if isinstance(module, _NormBase)]
+        for hook in (PolicySnapshotHook, PolicyFigureHook):
+            if not any(isinstance(registered, hook) for registered in runner.hooks):
+                runner.register_hook(hook())
+
+    @property
+    def model(self) -> nn.Module:
+        """The network itself: gradients are taken one by one, which a distributed wrapper's reducer would upset."""
+        return self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
+
+    def run(self) -> nn.Module:
+        """Search."""
+        _check_optimizer(self.runner.optim_wrapper)
+        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self._gradients = ViewGradients(parameters, self.num_sub_policies)
+        loader = policy_loader(self._policy_dataloader, self.runner.seed, start=self._iter)
+        self._policy_batches: Iterator = iter(loader)
+        return super().run()
+
+    def run_epoch(self) -> None:
+        """One pass over S_train, ended by a snapshot of the policy."""
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        self.dataloader.batch_sampler.set_epoch(self._epoch)
+        for idx, data_batch in enumerate(self.dataloader):
+            self.run_iter(idx, data_batch)
+        self.schedule.append(self.policy)
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+    def run_iter(self, idx: int, data_batch: dict) -> None:
+        """One step of Algorithm 1.
+
+        Args:
+            data_batch: What :func:`~mmddas.datasets.ddas_collate` makes.
+        """
+        self.runner.call_hook('before_train_iter', batch_idx=idx, data_batch=data_batch)
+        indices = data_batch['sub_policies'].to(self.policy.op_logits.device)  # (L^, N_o)
+        with torch.no_grad():
+            weights = expected_loss_weights(self.policy, indices)  # (L^ + 1,)
+        gradients, optim_wrapper = self._gradients, self.runner.optim_wrapper
+
+        view_losses = []
+        view_scale = _loss_scale(optim_wrapper)
+        for view, batch in enumerate(data_batch['views']):
+            loss = self._loss(batch)
+            gradients.add_view(view, loss * view_scale)
+            view_losses.append(loss.detach())
+        _average(gradients.expected(weights))
+        gradients.assign()
+        learning_rate = optim_wrapper.param_groups[0]['lr']
+        optim_wrapper.step()
+
+        with _frozen_running_statistics(self._norms):
+            policy_loss = self._loss(next(self._policy_batches))
+        policy_scale = _loss_scale(optim_wrapper)
+        _average(gradients.validation(policy_loss * policy_scale))
+        alignments = _average(gradients.alignments()) / (view_scale * policy_scale)  # (L^,)
+        optim_wrapper.zero_grad()
+
+        scale = learning_rate if self.scale_by_lr else 1.0
+        updated = update_policy(
+            self.policy, self.policy_optimizers, indices, alignments, normalize=self.normalize, scale=scale
+        )
+        self.skipped_updates += not updated
+
+        losses = torch.stack(view_losses)
+        outputs = dict(
+            loss=(weights * losses).sum(),
+            loss_clean=losses[0],
+            loss_augmented=losses[1:].mean(),
+            loss_val=policy_loss.detach(),
+            **self._policy_scalars(),
+        )
+        self.runner.call_hook('after_train_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs)
+        self._iter += 1
+
+    def _loss(self, batch: dict | list) -> Tensor:
+        """The summed training loss of a batch, under the optimizer wrapper's precision."""
+        with self.runner.optim_wrapper.optim_context(self.runner.model):
+            data = self.model.data_preprocessor(batch, True)
+            losses = self.model(**data, mode='loss') if isinstance(data, dict) else self.model(*data, mode='loss')
+        return self.model.parse_losses(losses)[0]
+
+    @torch.no_grad()
+    def _policy_scalars(self) -> dict[str, Tensor | int]:
+        log_probs = self.policy.op_logits.log_softmax(dim=0)
+        return dict(
+            total_prob=self.policy.total_prob.detach(),
+            op_entropy=-(log_probs.exp() * log_probs).sum(),
+            skipped_updates=self.skipped_updates,
+        )
+
+    def state_dict(self) -> dict:
+        """All that a resumed search needs beside the network, as tensors and plain values."""
+        return dict(
+            policy=self.policy.state_dict(),
+            policy_optimizers=[optimizer.state_dict() for optimizer in self.policy_optimizers],
+            schedule=self.schedule.to_dict(),
+            skipped_updates=self.skipped_updates,
+            rng_state=torch.get_rng_state(),
+        )
+
+    def load_state_dict(self, state: dict) -> None:
+        """Continue from :meth:`state_dict`; ValueError where it was saved by another search space."""
+        schedule = PolicySchedule.from_dict(state['schedule'], "the checkpoint's schedule")
+        if schedule.space != self.schedule.space:
+            raise ValueError(
+                f"The checkpoint's search space, {schedule.space}, is not this search's, {self.schedule.space}: "
+                'resume with the config that the search was started with'
+            )
+        self.policy.load_state_dict(state['policy'])
+        for optimizer, saved in zip(self.policy_optimizers, state['policy_optimizers'], strict=True):
+            optimizer.load_state_dict(saved)
+        self.schedule.snapshots = schedule.snapshots
+        self.skipped_updates = state['skipped_updates']
+        torch.set_rng_state(state['rng_state'].cpu())
+
+
+def _search_space(search_space: str | list | SearchSpace, num_ops: int) -> SearchSpace:
+    if isinstance(search_space, SearchSpace):
+        space = search_space
+    elif isinstance(search_space, str):
+        space = SearchSpace.preset(search_space, num_ops)
+    else:
+        space = SearchSpace(search_space, num_ops)
+    ops.check_candidates(space.candidates)
+    return space
+
+
+def _policy_optimizers(policy: AugmentationPolicy, configs: dict) -> list[torch.optim.Optimizer]:
+    parameters = dict(op=policy.op_logits, total=policy.total_logit)
+    if set(configs) != set(parameters):
+        raise ValueError(f"policy_optim needs the keys 'op' and 'total', got {sorted(configs)}")
+    return [
+        OPTIMIZERS.build(dict(config, params=[parameters[name]]))
+        for name, config in configs.items()
+        if config is not None
+    ]
+
+
+def _check_optimizer(optim_wrapper) -> None:
+    if getattr(optim_wrapper, '_accumulative_counts', 1) != 1:
+        raise ValueError(
+            'A search cannot accumulate gradients over iterations (the policy learns from every step): '
+            'remove accumulative_counts from optim_wrapper and raise the batch size instead'
+        )
+    if not isinstance(optim_wrapper.optimizer, LINEAR_OPTIMIZERS):
+        print_log(
+            f'The network is trained by {type(optim_wrapper.optimizer).__name__}, but the policy gradients '
+            '(Eq. 16, 17) are exact only for SGD, whose step is linear in the gradient. The search may mislead.',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def _loss_scale(optim_wrapper) -> float:
+    """The factor against underflow that AMP puts on losses, and ``optim_wrapper.step`` takes off again."""
+    scaler = getattr(optim_wrapper, 'loss_scaler', None)
+    return 1.0 if scaler is None else scaler.get_scale()
+
+
+def _average(tensor: Tensor) -> Tensor:
+    """The mean over all processes, in place."""
+    if get_world_size() > 1:
+        all_reduce(tensor, op='mean')
+    return tensor
+
+
+class _frozen_running_statistics:
+    """Batch statistics are used, as in training, but do not enter the running ones."""
+
+    def __init__(self, norms: list[_NormBase]) -> None:
+        self.norms = [norm for norm in norms if norm.track_running_stats]
+
+    def __enter__(self) -> None:
+        for norm in self.norms:
+            norm.track_running_stats = False
+
+    def __exit__(self, *error) -> None:
+        for norm in self.norms:
+            norm.track_running_stats = True

@@ -1,0 +1,32 @@
+"""Image operations on NumPy arrays, with boxes and masks moved along. NumPy and OpenCV only."""
+
+from . import detection  # noqa: F401  (fills the table)
+from .operation import (
+    INTERPOLATIONS,
+    OPERATIONS,
+    Move,
+    Operation,
+    apply,
+    apply_with_moves,
+    check_candidates,
+    get,
+    homography,
+    list_ops,
+    move_mask,
+    register,
+)
+
+__all__ = [
+    'INTERPOLATIONS',
+    'OPERATIONS',
+    'Move',
+    'Operation',
+    'apply',
+    'apply_with_moves',
+    'check_candidates',
+    'get',
+    'homography',
+    'list_ops',
+    'move_mask',
+    'register',
+]

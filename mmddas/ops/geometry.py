@@ -1,0 +1,83 @@
+"""Operations that move content: affine maps of pixels, boxes, masks and points.
+
+A map is a matrix ``(2, 3)`` from a pixel's index (x, y) in the input to its index in the output.
+Boxes live on pixel *edges* (pixel i covers [i, i + 1)), half a pixel off the indices, so that a box
+moves exactly as the pixels it holds.
+"""
+
+import cv2
+import numpy as np
+
+FILL = 128
+# A sheared sample often lies half-way between two pixels, where the reference's float32 sums fall either way.
+# A slope steeper by a hair takes its side more often than not.
+TIE_BREAK = 1 + 1e-5
+
+
+def rotation(degrees: float, height: int, width: int) -> np.ndarray:
+    """Counter-clockwise about the image centre."""
+    return cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
+
+
+def shift_x(pixels: float, height: int, width: int) -> np.ndarray:
+    """To the left by whole pixels."""
+    return np.array([[1.0, 0.0, -int(pixels)], [0.0, 1.0, 0.0]])
+
+
+def shift_y(pixels: float, height: int, width: int) -> np.ndarray:
+    """Upwards by whole pixels."""
+    return np.array([[1.0, 0.0, 0.0], [0.0, 1.0, -int(pixels)]])
+
+
+def shear_x(slope: float, height: int, width: int) -> np.ndarray:
+    """Row y moves by ``-slope * y``; the top-left corner stays."""
+    return np.array([[1.0, -slope * TIE_BREAK, 0.0], [0.0, 1.0, 0.0]])
+
+
+def shear_y(slope: float, height: int, width: int) -> np.ndarray:
+    """Column x moves by ``-slope * x``; the top-left corner stays."""
+    return np.array([[1.0, 0.0, 0.0], [-slope * TIE_BREAK, 1.0, 0.0]])
+
+
+def flip_x(height: int, width: int) -> np.ndarray:
+    """Left and right exchanged."""
+    return np.array([[-1.0, 0.0, width - 1], [0.0, 1.0, 0.0]])
+
+
+def warp(image: np.ndarray, matrix: np.ndarray, fill: int = FILL, interpolation: int = cv2.INTER_NEAREST):
+    """Move the pixels of an image or mask ``(H, W[, C])``; uncovered ones become ``fill``."""
+    height, width = image.shape[:2]
+    return cv2.warpAffine(
+        image,
+        matrix,
+        (width, height),
+        flags=interpolation,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(fill,) * 4,
+    )
+
+
+def on_edges(matrix: np.ndarray) -> np.ndarray:
+    """The same map for coordinates on pixel edges, as boxes, polygons and homographies have them."""
+    linear, offset = matrix[:, :2], matrix[:, 2:]
+    return np.hstack([linear, offset + 0.5 - linear @ np.full((2, 1), 0.5)])
+
+
+def _whole_pixels(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Points ``(2, ...)`` at whole pixels from the map's fixed point, truncated towards it, as the reference does."""
+    linear, offset = matrix[:, :2], matrix[:, 2]
+    fixed = np.linalg.lstsq(np.eye(2) - linear, offset, rcond=None)[0].reshape(2, *[1] * (points.ndim - 1))
+    return fixed + np.trunc(points - fixed)
+
+
+def warp_boxes(boxes: np.ndarray, matrix: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Envelopes ``(N, 4)`` of the moved boxes' four corners, clipped to the image."""
+    edges = on_edges(matrix)
+    linear, offset = edges[:, :2], edges[:, 2]
+    x1, y1, x2, y2 = boxes.T.astype(np.float64)
+    corners = np.stack([[x1, x2, x2, x1], [y1, y1, y2, y2]])  # (2, 4, N)
+    if not np.array_equal(linear, np.eye(2)):
+        corners = _whole_pixels(corners, edges)
+    moved = np.einsum('ij,jkn->ikn', linear, corners) + offset[:, None, None]
+    envelope = np.concatenate([moved.min(axis=1), moved.max(axis=1)]).T
+    return np.clip(envelope, 0, [width, height, width, height]).astype(np.float32)

@@ -1,0 +1,282 @@
+"""What an operation is, the table of all operations, and how one is applied to an image and its boxes.
+
+An operation is a short function and a row of data: how its level becomes a magnitude, whether its sign
+is random, whether it acts on the image or on the content of single boxes. What is random is drawn
+first; what follows is the same function for pixels, boxes and masks.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from .geometry import FILL, on_edges, warp, warp_boxes
+
+Region = tuple[int, int, int, int]
+"""x1, y1, x2, y2 in whole pixels, the ends excluded."""
+
+INTERPOLATIONS = {'nearest': cv2.INTER_NEAREST, 'bilinear': cv2.INTER_LINEAR}
+
+
+class Move(NamedTuple):
+    """Where an operation moved pixels: those of ``region`` (None: the image) by ``matrix``, in its own indices."""
+
+    matrix: np.ndarray
+    region: Region | None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation.
+
+    Args:
+        name: The name that policies use.
+        function: What it does, by ``kind``:
+
+            - ``'colour'``: ``function(image[, magnitude]) -> image``, values only, the input unchanged;
+            - ``'affine'``: ``function([magnitude,] height, width) -> matrix (2, 3)``, the map from a pixel's index
+              (x, y) in the input to its index in the output; boxes and masks move with it;
+            - ``'patch'``: ``function(magnitude, height, width, boxes, rng) -> Region | None``, a rectangle to be
+              filled with grey (128); it may reach beyond the image.
+        kind: One of the above.
+        level_to_magnitude: What a level (0..10) means; None where the operation has no level.
+        signed: The magnitude's sign is drawn with probability 1/2 per image.
+        per_box: Acts on the content of every box, as an image of its own, with probability ``box_prob`` each.
+            Boxes stay as they are.
+        in_pixels: The magnitude is a length in pixels, made for images of about 640 pixels.
+        tasks: The search-space families that list it.
+    """
+
+    name: str
+    function: Callable
+    kind: str = 'colour'
+    level_to_magnitude: Callable[[float], float] | None = None
+    signed: bool = False
+    per_box: bool = False
+    in_pixels: bool = False
+    tasks: tuple[str, ...] = ('detection',)
+
+    def __post_init__(self) -> None:
+        if self.kind not in _KINDS:
+            raise ValueError(f'Operation {self.name!r}: kind is {self.kind!r}, expected one of {sorted(_KINDS)}')
+
+    @property
+    def takes_level(self) -> bool:
+        return self.level_to_magnitude is not None
+
+    @property
+    def moves_boxes(self) -> bool:
+        return self.kind == 'affine' and not self.per_box
+
+    def check_level(self, level: float | None) -> None:
+        """Raise ValueError where ``level`` does not fit the operation."""
+        if self.takes_level and not (isinstance(level, (int, float)) and np.isfinite(level) and level >= 0):
+            raise ValueError(f'Operation {self.name!r} needs a level (a number from 0 to 10), got {level!r}')
+        if not self.takes_level and level is not None:
+            raise ValueError(f'Operation {self.name!r} takes no level, got {level!r}; write None')
+
+
+OPERATIONS: dict[str, Operation] = {}
+
+
+def register(*operations: Operation) -> None:
+    """Add operations to the table, so that search spaces and policies can name them.
+
+    Raises:
+        ValueError: A name is taken.
+    """
+    for operation in operations:
+        if operation.name in OPERATIONS:
+            raise ValueError(f'An operation named {operation.name!r} is registered already; choose another name')
+        OPERATIONS[operation.name] = operation
+
+
+def get(name: str) -> Operation:
+    """The operation of that name; ValueError with the known ones otherwise."""
+    if name not in OPERATIONS:
+        raise ValueError(
+            f'Unknown operation {name!r}. Known: {", ".join(OPERATIONS)}. '
+            'An operation of your own has to be registered with mmddas.ops.register in every process.'
+        )
+    return OPERATIONS[name]
+
+
+def list_ops(task: str = 'detection') -> list[Operation]:
+    """The operations of a task, in the table's order; their ``name``, ``takes_level``, ``signed`` and ``moves_boxes``.
+
+    Raises:
+        ValueError: No operation belongs to ``task``.
+    """
+    found = [operation for operation in OPERATIONS.values() if task in operation.tasks]
+    if not found:
+        known = sorted({task for operation in OPERATIONS.values() for task in operation.tasks})
+        raise ValueError(f'No operation belongs to task {task!r}; tasks are {known}')
+    return found
+
+
+def check_candidates(candidates: Iterable) -> None:
+    """Raise ValueError at the first candidate whose operation is unknown or whose level does not fit it."""
+    for candidate in candidates:
+        get(candidate.op).check_level(candidate.level)
+
+
+def _colour(image, operation, magnitudes, region, boxes, rng, interpolation):
+    return operation.function(image, *magnitudes), None
+
+
+def _affine(image, operation, magnitudes, region, boxes, rng, interpolation):
+    matrix = operation.function(*magnitudes, *image.shape[:2])
+    return warp(image, matrix, interpolation=interpolation), Move(matrix, region)
+
+
+def _patch(image, operation, magnitudes, region, boxes, rng, interpolation):
+    patch = operation.function(*magnitudes, *image.shape[:2], boxes, rng)
+    if patch is None:
+        return image, None
+    x1, y1, x2, y2 = np.maximum(patch, 0)
+    image = image.copy()
+    image[y1:y2, x1:x2] = FILL
+    return image, None
+
+
+_KINDS = {'colour': _colour, 'affine': _affine, 'patch': _patch}
+
+
+def box_region(box: np.ndarray, height: int, width: int) -> Region | None:
+    """The pixels of a box, its last row and column included as in the reference; None where it has no area."""
+    if box[0] >= box[2] or box[1] >= box[3]:
+        return None
+    x1, y1 = max(int(box[0]), 0), max(int(box[1]), 0)
+    x2, y2 = min(int(box[2]), width - 1) + 1, min(int(box[3]), height - 1) + 1
+    return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
+
+
+def _check(image: np.ndarray, boxes: np.ndarray | None) -> np.ndarray:
+    if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
+        found = f'{image.dtype} {image.shape}' if isinstance(image, np.ndarray) else type(image).__name__
+        raise TypeError(f'image must be an array (H, W, 3) of uint8 in BGR order, got {found}')
+    if image.size == 0:
+        raise ValueError(f'image has no pixels: shape {image.shape}')
+    boxes = np.zeros((0, 4), np.float32) if boxes is None else np.asarray(boxes, np.float32)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f'boxes must be (N, 4) as x1, y1, x2, y2 in pixels, got shape {boxes.shape}')
+    if not np.isfinite(boxes).all():
+        raise ValueError('boxes must be finite numbers; drop the annotations that hold NaN or infinity')
+    return boxes
+
+
+def apply_with_moves(
+    name: str,
+    image: np.ndarray,
+    boxes: np.ndarray | None = None,
+    *,
+    level: float | None = None,
+    sign: int | None = None,
+    box_prob: float = 1 / 3,
+    rng: np.random.Generator | None = None,
+    interpolation: str = 'nearest',
+    reference_size: int | None = None,
+) -> tuple[np.ndarray, np.ndarray, list[Move]]:
+    """:func:`apply` that also returns the moves made, in order, for whatever else has to follow the pixels."""
+    operation = get(name)
+    operation.check_level(level)
+    boxes = _check(image, boxes)
+    rng = np.random.default_rng() if rng is None else rng
+    height, width = image.shape[:2]
+
+    magnitudes = ()
+    if operation.takes_level:
+        magnitude = operation.level_to_magnitude(level)
+        if operation.in_pixels and reference_size:
+            magnitude = int(magnitude * max(height, width) / reference_size)
+        if operation.signed:
+            magnitude *= rng.choice((-1, 1)) if sign is None else sign
+        magnitudes = (magnitude,)
+    act = _KINDS[operation.kind]
+    how = INTERPOLATIONS[interpolation]
+
+    if not operation.per_box:
+        result, move = act(image, operation, magnitudes, None, boxes, rng, how)
+        if move is None:
+            return result, boxes, []
+        return result, warp_boxes(boxes, move.matrix, height, width), [move]
+
+    result, moves = image.copy(), []
+    # One draw per box, whether or not it has pixels: which boxes are chosen does not depend on their places.
+    for box, chosen in zip(boxes, rng.random(len(boxes)) < box_prob, strict=True):
+        region = box_region(box, height, width) if chosen else None
+        if region is None:
+            continue
+        x1, y1, x2, y2 = region
+        content = np.ascontiguousarray(result[y1:y2, x1:x2])
+        result[y1:y2, x1:x2], move = act(content, operation, magnitudes, region, boxes, rng, how)
+        if move is not None:
+            moves.append(move)
+    return result, boxes, moves
+
+
+def apply(
+    name: str,
+    image: np.ndarray,
+    boxes: np.ndarray | None = None,
+    *,
+    level: float | None = None,
+    sign: int | None = None,
+    box_prob: float = 1 / 3,
+    rng: np.random.Generator | None = None,
+    interpolation: str = 'nearest',
+    reference_size: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Apply one operation to an image and its boxes.
+
+    Args:
+        name: An operation of :func:`list_ops`.
+        image: ``(H, W, 3)`` uint8, BGR. Never changed in place.
+        boxes: ``(N, 4)`` x1, y1, x2, y2 in pixels; None means none.
+        level: 0..10, for the operations that take one; None for the others.
+        sign: +1 or -1 forces the random sign of a signed operation.
+        box_prob: Chance of every box to be acted on, for the ``*_Only_BBoxes`` operations.
+        rng: Where all randomness comes from; a fresh one if None.
+        interpolation: ``'nearest'``, as the reference, or ``'bilinear'``, for the warps.
+        reference_size: Magnitudes in pixels grow with ``max(H, W) / reference_size``; None leaves them as the
+            reference has them, made for images of about 640 pixels.
+
+    Returns:
+        The image, uint8 of the same shape (the same object where nothing changed), and the boxes as float32,
+        ``(N, 4)``, same order and count, clipped by an operation that moves them; a vanished box has no area.
+
+    Raises:
+        ValueError: Unknown operation, a level that does not fit it, boxes that are not ``(N, 4)`` or not finite.
+        TypeError: An image that is not ``(H, W, 3)`` uint8.
+
+    Source: Zoph et al., Learning Data Augmentation Strategies for Object Detection, appendix.
+    """
+    result, boxes, _ = apply_with_moves(
+        name,
+        image,
+        boxes,
+        level=level,
+        sign=sign,
+        box_prob=box_prob,
+        rng=rng,
+        interpolation=interpolation,
+        reference_size=reference_size,
+    )
+    return result, boxes
+
+
+def move_mask(mask: np.ndarray, move: Move, fill: int = 0) -> np.ndarray:
+    """Move a mask or label map ``(H, W)`` as the operation moved the image; uncovered pixels become ``fill``."""
+    if move.region is None:
+        return warp(mask, move.matrix, fill)
+    x1, y1, x2, y2 = move.region
+    moved = mask.copy()
+    moved[y1:y2, x1:x2] = warp(np.ascontiguousarray(mask[y1:y2, x1:x2]), move.matrix, fill)
+    return moved
+
+
+def homography(move: Move) -> np.ndarray:
+    """The move of the whole image as a ``(3, 3)`` matrix on pixel-edge coordinates, MMDetection's convention."""
+    return np.vstack([on_edges(move.matrix), [0.0, 0.0, 1.0]])
