@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 def add_arguments(parser: argparse.ArgumentParser, training: bool = True) -> argparse.ArgumentParser:
     """MMDetection's arguments; ``training`` adds those of a run that trains."""
     parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='where logs and results go (default: work_dirs/ and the config\'s name)')
+    parser.add_argument('--work-dir', help="where logs and results go (default: work_dirs/ and the config's name)")
     if training:
         parser.add_argument('--amp', action='store_true', help='train in mixed precision')
         parser.add_argument(

@@ -1,6 +1,6 @@
 """Train a detector, with a searched policy where the config has a DDASAugment.
 
-    python tools/train.py CONFIG --cfg-options policy_file=work_dirs/SEARCH/policy.json
+python tools/train.py CONFIG --cfg-options policy_file=work_dirs/SEARCH/policy.json
 """
 
 import argparse

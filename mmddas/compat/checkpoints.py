@@ -30,9 +30,7 @@ def admit_checkpoint_classes() -> bool:
         return False
     if hasattr(checkpoint, 'get_torch_safe_globals'):
         return False
-    torch.serialization.add_safe_globals(
-        [HistoryBuffer, (_history_statistic, 'builtins.getattr'), *_numpy_classes()]
-    )
+    torch.serialization.add_safe_globals([HistoryBuffer, (_history_statistic, 'builtins.getattr'), *_numpy_classes()])
     return True
 
 

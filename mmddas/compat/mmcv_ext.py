@@ -1,9 +1,9 @@
 """A substitute for ``mmcv._ext``, MMCV's compiled operators, made of ``torchvision.ops``.
 
-Each public function here has the name and the calling convention of the compiled function in whose place it
-stands (see ``mmcv/ops/csrc/pytorch/pybind.cpp``): MMCV's autograd functions allocate the results and pass them
-in to be filled. A substitute gives the numbers of MMCV's operator up to rounding, or it is not here: any other
-name that MMCV asks for is a function that raises :class:`MissingOperatorError` when it is called. So is
+Each public function here has the name and the calling convention of the compiled function in whose place
+it stands (see ``mmcv/ops/csrc/pytorch/pybind.cpp``): MMCV's autograd functions allocate the results and pass
+them in to be filled. A substitute gives the numbers of MMCV's operator up to rounding, or it is not here: any
+other name that MMCV asks for is a function that raises :class:`MissingOperatorError` when it is called. So is
 ``roi_pool``, for torchvision's rounds the regions to whole cells and MMCV's does not.
 
 Half precision is computed in float32. A gradient costs running the operator once more, for MMCV's autograd
@@ -26,10 +26,10 @@ class MissingOperatorError(RuntimeError):
     def __init__(self, operator: str):
         super().__init__(
             f"MMCV's operator '{operator}' is not available: MMCV was installed without its compiled "
-            'operators, and torchvision has no equivalent that could stand in for it. To get it, install MMCV '
-            'with its operators, under a PyTorch that they compile against: `mim install mmcv`, or, with a C++ '
-            'compiler (and nvcc for CUDA), `MMCV_WITH_OPS=1 pip install --force-reinstall --no-cache-dir '
-            '--no-deps --no-build-isolation onedl-mmcv`.'
+            'operators, and torchvision has no equivalent that could stand in for it. To get it, install '
+            'MMCV with its operators, under a PyTorch that they compile against: `mim install mmcv`, or, '
+            'with a C++ compiler (and nvcc for CUDA), `MMCV_WITH_OPS=1 pip install --force-reinstall '
+            '--no-cache-dir --no-deps --no-build-isolation onedl-mmcv`.'
         )
 
 
@@ -61,9 +61,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     return torchvision.ops.nms(boxes, scores.type_as(boxes), iou_threshold)
 
 
-def bbox_overlaps(
-    bboxes1: Tensor, bboxes2: Tensor, ious: Tensor, mode: int, aligned: bool, offset: int
-) -> None:
+def bbox_overlaps(bboxes1: Tensor, bboxes2: Tensor, ious: Tensor, mode: int, aligned: bool, offset: int) -> None:
     """Fill ``ious`` with MMCV's own computation in Python."""
     from mmcv.ops.bbox import _bbox_overlaps_cpu
 

@@ -26,14 +26,15 @@ class ViewGradients:
             raise ValueError('The network has no trainable parameters')
         kinds = {(parameter.dtype, parameter.device) for parameter in self.parameters}
         if len(kinds) > 1:
-            raise ValueError(f'All trainable parameters must have one dtype and device, found {sorted(map(str, kinds))}')
+            raise ValueError(
+                f'All trainable parameters must have one dtype and device, found {sorted(map(str, kinds))}'
+            )
         sizes = [parameter.numel() for parameter in self.parameters]
         first = self.parameters[0]
         self._views = first.new_empty(num_sub_policies + 1, sum(sizes))
         self._shared = first.new_empty(sum(sizes))  # the expected gradient, and after the step g_val
         self._shared_parts = [
-            part.view_as(parameter)
-            for part, parameter in zip(self._shared.split(sizes), self.parameters, strict=True)
+            part.view_as(parameter) for part, parameter in zip(self._shared.split(sizes), self.parameters, strict=True)
         ]
 
     def _fill(self, out: Tensor, loss: Tensor) -> None:

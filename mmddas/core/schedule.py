@@ -73,7 +73,9 @@ class PolicySchedule:
         reach = window // 2
         total_probs = [snapshot.total_prob for snapshot in self.snapshots]
         means = [float(np.mean(total_probs[max(t - reach, 0) : t + reach + 1])) for t in range(len(self))]
-        smoothed = [PolicySnapshot(mean, snapshot.op_probs) for mean, snapshot in zip(means, self.snapshots, strict=True)]
+        smoothed = [
+            PolicySnapshot(mean, snapshot.op_probs) for mean, snapshot in zip(means, self.snapshots, strict=True)
+        ]
         return PolicySchedule(self.space, smoothed, self.meta)
 
     def static(self) -> PolicySchedule:
@@ -136,7 +138,9 @@ class PolicySchedule:
         """
         path = Path(path)
         if not path.exists():
-            raise FileNotFoundError(f'There is no policy file {str(path)!r}; a search writes policy.json to its work dir')
+            raise FileNotFoundError(
+                f'There is no policy file {str(path)!r}; a search writes policy.json to its work dir'
+            )
         try:
             content = json.loads(path.read_bytes().decode('utf-8'))
         except (OSError, ValueError, RecursionError) as error:

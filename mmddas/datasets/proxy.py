@@ -50,9 +50,7 @@ def split_coco(
     _check_request(num_train, num_val, seed)
     candidates = _candidate_ids(annotations, keep_empty)
     if len(candidates) < num_train + num_val:
-        raise ValueError(
-            _too_few(len(candidates), len(annotations['images']), num_train, num_val, keep_empty)
-        )
+        raise ValueError(_too_few(len(candidates), len(annotations['images']), num_train, num_val, keep_empty))
     order = np.random.default_rng(seed).permutation(len(candidates))
     train_ids = {candidates[i] for i in order[:num_train]}
     val_ids = {candidates[i] for i in order[num_train : num_train + num_val]}
@@ -143,24 +141,16 @@ def name_some(names: Iterable) -> str:
 
 def _check_format(annotations: dict) -> None:
     if not isinstance(annotations, dict):
-        raise ValueError(
-            f"not COCO's format: an object is expected at the top, not {type(annotations).__name__}"
-        )
+        raise ValueError(f"not COCO's format: an object is expected at the top, not {type(annotations).__name__}")
     for key, fields in REQUIRED_KEYS.items():
         if key not in annotations:
-            raise ValueError(
-                f"not COCO's format: the key '{key}' is missing; there are {name_some(annotations)}"
-            )
+            raise ValueError(f"not COCO's format: the key '{key}' is missing; there are {name_some(annotations)}")
         _check_entries(key, annotations[key], fields)
     if not isinstance(annotations.get('info', {}), dict):
         raise ValueError(f"not COCO's format: 'info' is {type(annotations['info']).__name__}, not an object")
-    repeated = [
-        i for i, count in Counter(image['id'] for image in annotations['images']).items() if count > 1
-    ]
+    repeated = [i for i, count in Counter(image['id'] for image in annotations['images']).items() if count > 1]
     if repeated:
-        raise ValueError(
-            f"image ids must be unique; these occur more than once in 'images': {name_some(repeated)}"
-        )
+        raise ValueError(f"image ids must be unique; these occur more than once in 'images': {name_some(repeated)}")
 
 
 def _check_entries(key: str, entries: list, fields: tuple[str, ...]) -> None:
@@ -196,9 +186,7 @@ def _too_few(num_candidates: int, num_images: int, num_train: int, num_val: int,
     advice = 'ask for fewer'
     if not keep_empty and num_images >= num_train + num_val:
         advice += ', or keep the empty images too (keep_empty, --keep-empty)'
-    return (
-        f'{num_train} + {num_val} = {num_train + num_val} images are asked for; there are {found}: {advice}'
-    )
+    return f'{num_train} + {num_val} = {num_train + num_val} images are asked for; there are {found}: {advice}'
 
 
 def _subset(annotations: dict, image_ids: set, record: dict) -> dict:

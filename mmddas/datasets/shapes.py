@@ -347,8 +347,7 @@ def _is_complete(out_dir: Path, meta: dict, arguments: dict) -> bool:
     if meta.get('version') != VERSION or meta.get('arguments') != arguments:
         return False
     return all(
-        (out_dir / 'annotations' / f'{split}.json').is_file()
-        and len(list((out_dir / split).glob('*.png'))) == count
+        (out_dir / 'annotations' / f'{split}.json').is_file() and len(list((out_dir / split).glob('*.png'))) == count
         for split, count in arguments['num_images'].items()
     )
 
@@ -403,9 +402,7 @@ def _draw_split(folder: Path, split: str, arguments: dict) -> dict:
     return {
         'info': {'description': f'{FORMAT} {split}', 'version': VERSION, 'seed': seed, 'planted': planted},
         'licenses': [],
-        'categories': [
-            {'id': i, 'name': name, 'supercategory': 'shape'} for i, name in enumerate(SHAPES, start=1)
-        ],
+        'categories': [{'id': i, 'name': name, 'supercategory': 'shape'} for i, name in enumerate(SHAPES, start=1)],
         'images': images,
         'annotations': annotations,
     }

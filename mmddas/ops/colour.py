@@ -60,7 +60,7 @@ def posterize(image: np.ndarray, bits: int) -> np.ndarray:
 
 def solarize(image: np.ndarray, threshold: int) -> np.ndarray:
     """Invert the pixels at or above ``threshold`` (0..256); 0 gives the negative."""
-    return _look_up(image, np.where(LEVELS < threshold, LEVELS, 255 - LEVELS))
+    return _look_up(image, np.where(threshold > LEVELS, LEVELS, 255 - LEVELS))
 
 
 def solarize_add(image: np.ndarray, addition: int) -> np.ndarray:

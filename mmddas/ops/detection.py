@@ -28,9 +28,7 @@ def cutout(pad: int, height: int, width: int, boxes: np.ndarray, rng: np.random.
     return x - pad, y - pad, x + pad, y + pad
 
 
-def box_cutout(
-    fraction: float, height: int, width: int, boxes: np.ndarray, rng: np.random.Generator
-) -> Region | None:
+def box_cutout(fraction: float, height: int, width: int, boxes: np.ndarray, rng: np.random.Generator) -> Region | None:
     """``fraction`` of a random box's width and height, about a uniform place inside that box."""
     if len(boxes) == 0:
         return None

@@ -1,1 +1,7 @@
-def draw_policy(*a): pass
+"""Figures and tables of policies, and contact sheets of augmented images."""
+
+from .augment_sheet import operation_sheet, policy_sheet, sample_sheet, write_image
+from .policy_figure import draw_policy
+from .policy_table import policy_table
+
+__all__ = ['draw_policy', 'operation_sheet', 'policy_sheet', 'policy_table', 'sample_sheet', 'write_image']

@@ -49,9 +49,7 @@ def test_the_training_log_survives_a_checkpoint(tmp_path):
 
 
 @pytest.mark.usefixtures('admitted')
-@pytest.mark.parametrize(
-    'call', [(getattr, np.ndarray, 'tofile'), (getattr, HistoryBuffer, '__init__'), (eval, '1')]
-)
+@pytest.mark.parametrize('call', [(getattr, np.ndarray, 'tofile'), (getattr, HistoryBuffer, '__init__'), (eval, '1')])
 def test_a_checkpoint_can_still_not_call_what_it_likes(call, tmp_path):
     torch.save(Reduced(*call), tmp_path / 'crafted.pth')
     with pytest.raises(pickle.UnpicklingError):

@@ -89,9 +89,7 @@ def test_detector_trains_and_predicts(name, device):
 @pytest.fixture
 def coco_dataset(tmp_path) -> dict:
     """Four images with a bright rectangle each, as a ``CocoDataset``."""
-    annotations = dict(
-        images=[], annotations=[], categories=[dict(id=i + 1, name=n) for i, n in enumerate('abc')]
-    )
+    annotations = dict(images=[], annotations=[], categories=[dict(id=i + 1, name=n) for i, n in enumerate('abc')])
     for index in range(4):
         x, y, width, height = 8 + 4 * index, 10, 30, 24 + 4 * index
         image = np.zeros((64, 96, 3), np.uint8)
@@ -115,9 +113,7 @@ def test_mask_rcnn_is_trained_and_evaluated_by_a_runner(coco_dataset, tmp_path):
     keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
     resize = dict(type='Resize', scale=(96, 64), keep_ratio=True)
     dataset = dict(coco_dataset, pipeline=[*load, resize, dict(type='PackDetInputs', meta_keys=keys)])
-    loader = dict(
-        batch_size=2, num_workers=0, dataset=dataset, sampler=dict(type='DefaultSampler', shuffle=False)
-    )
+    loader = dict(batch_size=2, num_workers=0, dataset=dataset, sampler=dict(type='DefaultSampler', shuffle=False))
     metric = dict(type='CocoMetric', ann_file=str(tmp_path / 'annotations.json'), metric=['bbox', 'segm'])
     runner = Runner(
         model=small_model('mask_rcnn'), work_dir=str(tmp_path / 'work_dir'), default_scope='mmdet',

@@ -52,13 +52,23 @@ def test_mmdet_can_be_imported_after_it_failed():
     """MMDetection's tools/train.py imports ``mmdet.utils`` first, others ``mmdet.models`` in vain."""
     script = """if True:
         import mmdet.utils
-        from mmddas import compat
         try:
             import mmdet.models
-        except ImportError:
-            assert compat.install()
+        except ModuleNotFoundError as error:
+            assert error.name == 'mmcv._ext'
+        from mmddas import compat
+        compat.install()
         import mmcv.ops, mmdet.apis, mmdet.models
         from mmengine.utils.dl_utils import mmcv_full_available
         assert mmcv_full_available()
     """
     subprocess.run([sys.executable, '-W', 'ignore', '-c', script], check=True)
+
+
+def test_a_script_that_imports_mmdet_first_can_be_run(tmp_path):
+    script = tmp_path / 'evaluate.py'
+    script.write_text('import sys, mmdet.evaluation, beside_it; print(__name__, sys.argv[1:], beside_it.__name__)')
+    (tmp_path / 'beside_it.py').touch()
+    command = [sys.executable, '-W', 'ignore', '-m', 'mmddas.compat', str(script), '--out', 'x']
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert output.splitlines()[-1] == "__main__ ['--out', 'x'] beside_it"

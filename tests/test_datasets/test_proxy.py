@@ -19,9 +19,7 @@ NUM_IMAGES, NUM_EMPTY, NUM_CROWD_ONLY = 60, 6, 4
 @pytest.fixture
 def source():
     """60 images with ids 100, 103, ...: the first 6 empty, the next 4 with a crowd region only."""
-    images = [
-        {'id': 100 + 3 * i, 'file_name': f'{i:04d}.jpg', 'width': 8, 'height': 8} for i in range(NUM_IMAGES)
-    ]
+    images = [{'id': 100 + 3 * i, 'file_name': f'{i:04d}.jpg', 'width': 8, 'height': 8} for i in range(NUM_IMAGES)]
     annotations = []
     for i, image in enumerate(images[NUM_EMPTY:]):
         for k in range(1 + i % 3):
@@ -30,9 +28,7 @@ def source():
                 'image_id': image['id'],
                 'category_id': 1 + (i + k) % 2,
             }
-            annotations.append(
-                {**annotation, 'bbox': [0, 0, 2, 2], 'area': 4, 'iscrowd': int(i < NUM_CROWD_ONLY)}
-            )
+            annotations.append({**annotation, 'bbox': [0, 0, 2, 2], 'area': 4, 'iscrowd': int(i < NUM_CROWD_ONLY)})
     return {
         'info': {'year': 2017},
         'licenses': [{'id': 1, 'name': 'CC'}],
@@ -55,9 +51,7 @@ def test_subsets_are_disjoint_and_of_the_sizes_asked_for(source):
 
 def test_all_images_can_be_used(source):
     train, val = split_coco(source, 30, 20, seed=0)
-    assert set(ids(train)) | set(ids(val)) == {
-        i['id'] for i in source['images'][NUM_EMPTY + NUM_CROWD_ONLY :]
-    }
+    assert set(ids(train)) | set(ids(val)) == {i['id'] for i in source['images'][NUM_EMPTY + NUM_CROWD_ONLY :]}
 
 
 def test_the_same_seed_draws_the_same_images_and_another_seed_others(source):
@@ -130,9 +124,7 @@ def test_a_missing_key_is_named(source, key):
         split_coco(source, 20, 10)
 
 
-@pytest.mark.parametrize(
-    ('key', 'field'), [('images', 'id'), ('annotations', 'image_id'), ('categories', 'name')]
-)
+@pytest.mark.parametrize(('key', 'field'), [('images', 'id'), ('annotations', 'image_id'), ('categories', 'name')])
 def test_a_missing_field_is_named_with_its_place(source, key, field):
     del source[key][2][field]
     with pytest.raises(ValueError, match=rf"'{field}' is missing in {key}\[2\]"):

@@ -48,9 +48,7 @@ def read(out_dir, split):
 
 
 def contents(out_dir):
-    return {
-        path.relative_to(out_dir): path.read_bytes() for path in sorted(out_dir.rglob('*')) if path.is_file()
-    }
+    return {path.relative_to(out_dir): path.read_bytes() for path in sorted(out_dir.rglob('*')) if path.is_file()}
 
 
 def test_splits_have_the_images_their_annotations_name(shapes_dir):
@@ -93,9 +91,7 @@ def test_the_same_seed_draws_the_same_files_and_another_seed_others(tmp_path):
 def test_splits_do_not_repeat_each_other(tmp_path):
     make_shapes(tmp_path, 2, 2, 2, planted='none')
     train, val, test = (read(tmp_path, split)[0] for split in SPLITS)
-    assert (
-        not np.array_equal(train, val) and not np.array_equal(val, test) and not np.array_equal(train, test)
-    )
+    assert not np.array_equal(train, val) and not np.array_equal(val, test) and not np.array_equal(train, test)
 
 
 def test_more_images_leave_the_first_ones_as_they_were(tmp_path):
@@ -161,7 +157,7 @@ def test_boxes_are_tight_around_what_is_seen_and_inside_the_image(size):
         for visible in (o.visible for o in objects):
             x, y, width, height = coco_annotation(visible)['bbox']
             inside = visible[y : y + height, x : x + width]
-            assert 0 <= x and 0 <= y and x + width <= size and y + height <= size
+            assert x >= 0 and y >= 0 and x + width <= size and y + height <= size
             assert inside.sum() == visible.sum()
             assert inside[0].any() and inside[-1].any() and inside[:, 0].any() and inside[:, -1].any()
 
@@ -186,9 +182,7 @@ def test_polygons_and_areas_follow_the_visible_pixels(scenes):
     for _, objects in scenes[:30]:
         for visible in (o.visible for o in objects):
             annotation = coco_annotation(visible)
-            decoded = mask_api.decode(
-                mask_api.merge(mask_api.frPyObjects(annotation['segmentation'], *visible.shape))
-            )
+            decoded = mask_api.decode(mask_api.merge(mask_api.frPyObjects(annotation['segmentation'], *visible.shape)))
             assert decoded.sum() == annotation['area']
             assert np.all(decoded[visible])
 
@@ -204,9 +198,7 @@ def test_a_second_call_reuses_the_data_and_other_arguments_replace_them(tmp_path
     assert not make_shapes(tmp_path, 3, 2, 2, seed=5).reused
     fresh = tmp_path / 'fresh'
     make_shapes(fresh, 3, 2, 2, seed=5)
-    assert {
-        p: d for p, d in contents(tmp_path).items() if p.parts[0] not in ('fresh', 'mine.txt')
-    } == contents(fresh)
+    assert {p: d for p, d in contents(tmp_path).items() if p.parts[0] not in ('fresh', 'mine.txt')} == contents(fresh)
     assert (tmp_path / 'mine.txt').exists()
 
 

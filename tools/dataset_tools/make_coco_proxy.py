@@ -20,9 +20,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument('--num-train', type=int, default=3000, help='images in S_train')
     parser.add_argument('--num-val', type=int, default=1500, help='images in S_val')
     parser.add_argument('--seed', type=int, default=0, help='same seed, same images')
-    parser.add_argument(
-        '--keep-empty', action='store_true', help='also draw images without any non-crowd annotation'
-    )
+    parser.add_argument('--keep-empty', action='store_true', help='also draw images without any non-crowd annotation')
     return parser, parser.parse_args()
 
 

@@ -15,9 +15,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument('--out-dir', default='data/shapes', help='folder to fill; made if missing')
-    parser.add_argument(
-        '--num-train', type=int, default=160, help='images in train, which the plant never changes'
-    )
+    parser.add_argument('--num-train', type=int, default=160, help='images in train, which the plant never changes')
     parser.add_argument('--num-val', type=int, default=160, help='images in val, the S_val of a search')
     parser.add_argument('--num-test', type=int, default=160, help='images in test, held out')
     parser.add_argument('--size', type=int, default=128, help='side of the square images, in pixels')
@@ -38,8 +36,7 @@ def main() -> None:
     except (ValueError, OSError) as error:
         parser.error(str(error))
     splits = ', '.join(
-        f'{split} {count} images / {summary.num_objects[split]} objects'
-        for split, count in summary.num_images.items()
+        f'{split} {count} images / {summary.num_objects[split]} objects' for split, count in summary.num_images.items()
     )
     verb = 'Found' if summary.reused else 'Drew'
     print(f'{verb} {summary.out_dir} (size {args.size}, seed {args.seed}, planted {args.planted}): {splits}')

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Install mmddas and run its checks and tests: bash tools/run_tests.sh [arguments of pytest]
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source tools/setup_env.sh requirements/tests.txt
+
+echo "== ruff"
+ruff check .
+ruff format --check .
+echo "== pytest"
+python -m pytest "$@"
