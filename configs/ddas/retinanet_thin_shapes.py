@@ -10,7 +10,7 @@ candidates at one level each, a small network, and policy rates for a search of 
 
 _base_ = ['../_base_/retinanet_thinner.py', '../_base_/shapes.py', '../_base_/runtime.py']
 
-max_epochs = 14
+max_epochs = 6
 search_space = [
     ('Identity', None),
     ('AutoContrast', None),
@@ -48,6 +48,7 @@ policy_dataloader = dict(
         pipeline={{_base_.plain_pipeline}},
     ),
 )
+train_dataloader = dict(batch_size=4)
 train_cfg = dict(
     type='DDASSearchLoop',
     max_epochs=max_epochs,

@@ -5,11 +5,11 @@ _base_ = ['../_base_/retinanet_thinner.py', '../_base_/shapes.py', '../_base_/ru
 policy_file = 'work_dirs/retinanet_thin_shapes/policy.json'
 custom_hooks = [dict(type='PolicyScheduleHook')]
 
-max_epochs = 16
+max_epochs = 24
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=0.0001),
+    optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=0.0001),
     clip_grad=dict(max_norm=10),
 )
 param_scheduler = [

@@ -131,12 +131,16 @@ class DDASSearchLoop(EpochBasedTrainLoop):
 
     def run(self) -> nn.Module:
         """Search."""
+        self.prepare()
+        return super().run()
+
+    def prepare(self) -> None:
+        """What needs the optimizer and, in a resumed search, the position: called once, before the first step."""
         _check_optimizer(self.runner.optim_wrapper)
         parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self._gradients = ViewGradients(parameters, self.num_sub_policies)
         loader = policy_loader(self._policy_dataloader, self.runner.seed, start=self._iter)
         self._policy_batches: Iterator = iter(loader)
-        return super().run()
 
     def run_epoch(self) -> None:
         """One pass over S_train, ended by a snapshot of the policy."""
@@ -150,12 +154,22 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self._epoch += 1
 
     def run_iter(self, idx: int, data_batch: dict) -> None:
+        """One step, and the hooks around it."""
+        self.runner.call_hook('before_train_iter', batch_idx=idx, data_batch=data_batch)
+        outputs = self.step(data_batch, next(self._policy_batches))
+        self.runner.call_hook('after_train_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs)
+        self._iter += 1
+
+    def step(self, data_batch: dict, policy_batch: dict) -> dict:
         """One step of Algorithm 1.
 
         Args:
-            data_batch: What :func:`~mmddas.datasets.ddas_collate` makes.
+            data_batch: L^ + 1 views of a mini-batch of S_train, as :func:`~mmddas.datasets.ddas_collate` makes them.
+            policy_batch: A mini-batch of S_val.
+
+        Returns:
+            What is logged: losses and the state of the policy.
         """
-        self.runner.call_hook('before_train_iter', batch_idx=idx, data_batch=data_batch)
         indices = data_batch['sub_policies'].to(self.policy.op_logits.device)  # (L^, N_o)
         with torch.no_grad():
             weights = expected_loss_weights(self.policy, indices)  # (L^ + 1,)
@@ -173,7 +187,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         optim_wrapper.step()
 
         with _frozen_running_statistics(self._norms):
-            policy_loss = self._loss(next(self._policy_batches))
+            policy_loss = self._loss(policy_batch)
         policy_scale = _loss_scale(optim_wrapper)
         _average(gradients.validation(policy_loss * policy_scale))
         alignments = _average(gradients.alignments()) / (view_scale * policy_scale)  # (L^,)
@@ -186,15 +200,13 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self.skipped_updates += not updated
 
         losses = torch.stack(view_losses)
-        outputs = dict(
+        return dict(
             loss=(weights * losses).sum(),
             loss_clean=losses[0],
             loss_augmented=losses[1:].mean(),
             loss_val=policy_loss.detach(),
             **self._policy_scalars(),
         )
-        self.runner.call_hook('after_train_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs)
-        self._iter += 1
 
     def _loss(self, batch: dict | list) -> Tensor:
         """The summed training loss of a batch, under the optimizer wrapper's precision."""
