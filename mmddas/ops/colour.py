@@ -23,9 +23,8 @@ def _look_up(image: np.ndarray, table: np.ndarray) -> np.ndarray:
 
 def _histograms(image: np.ndarray) -> np.ndarray:
     """Counts of every grey level, ``(256, 3)``, one column a channel."""
-    return np.stack(
-        [cv2.calcHist([image], [channel], None, [256], [0, 256])[:, 0] for channel in range(3)], axis=1
-    ).astype(np.int64)
+    counts = [cv2.calcHist([image], [channel], None, [256], [0, 256]).ravel() for channel in range(3)]
+    return np.stack(counts, axis=1).astype(np.int64)
 
 
 def identity(image: np.ndarray) -> np.ndarray:

@@ -64,9 +64,13 @@ def on_edges(matrix: np.ndarray) -> np.ndarray:
 
 
 def _whole_pixels(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Points ``(2, ...)`` at whole pixels from the map's fixed point, truncated towards it, as the reference does."""
-    linear, offset = matrix[:, :2], matrix[:, 2]
-    fixed = np.linalg.lstsq(np.eye(2) - linear, offset, rcond=None)[0].reshape(2, *[1] * (points.ndim - 1))
+    """Points ``(2, ...)`` at whole pixels from the map's fixed point, truncated towards it, as the reference does.
+
+    A shear has more than one fixed point; the top-left corner is the one that counts.
+    """
+    to_fixed, offset = np.eye(2) - matrix[:, :2], matrix[:, 2]
+    fixed = np.linalg.solve(to_fixed, offset) if abs(np.linalg.det(to_fixed)) > 1e-9 else np.zeros(2)
+    fixed = fixed.reshape(2, *[1] * (points.ndim - 1))
     return fixed + np.trunc(points - fixed)
 
 
