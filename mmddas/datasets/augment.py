@@ -224,7 +224,7 @@ def _moved_masks(masks: object, moves: list[ops.Move]) -> object:
     bitmaps = masks.to_bitmap() if hasattr(masks, 'to_bitmap') else masks
     bitmaps = copy.copy(bitmaps)
     layers = []
-    for layer in bitmaps.masks:
+    for layer in bitmaps.masks.astype(np.uint8, copy=False):  # polygons come as booleans
         for move in moves:
             layer = ops.move_mask(layer, move)
         layers.append(layer)

@@ -1,0 +1,74 @@
+"""What tests share: a tiny COCO-format data set that the repository draws itself, and a search over it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+import mmddas  # noqa: F401  (registers everything)
+from mmddas.datasets.shapes import make_shapes
+
+ROOT = Path(__file__).parents[1]
+CLASSES = ('disc', 'rectangle', 'triangle')
+
+
+@pytest.fixture(autouse=True)
+def no_formatting_of_config_texts(monkeypatch):
+    """MMEngine formats every config that it logs, which takes longer than a tiny search."""
+    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **kwargs: (text, True))
+
+
+@pytest.fixture(autouse=True)
+def one_thread_and_mmdet_scope():
+    """One thread, for results that do not depend on the machine's load; MMDetection's registries."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    init_default_scope('mmdet')
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope='session')
+def shapes(tmp_path_factory) -> Path:
+    """12 + 8 + 4 drawn images of 64x64."""
+    folder = tmp_path_factory.mktemp('shapes')
+    make_shapes(folder, num_train=12, num_val=8, num_test=4, size=64)
+    return folder
+
+
+@pytest.fixture
+def search_config(shapes, tmp_path):
+    """Makes the config of a search of a few steps; ``changes`` are merged into it."""
+
+    def make(changes: dict | None = None, name: str = 'search') -> Config:
+        config = Config.fromfile(ROOT / 'configs' / 'ddas' / 'retinanet_thin_shapes.py')
+        for loader in (config.train_dataloader, config.train_cfg.policy_dataloader):
+            loader.dataset.data_root = f'{shapes}/'
+            loader.num_workers = 0
+            loader.persistent_workers = False
+        for step in config.train_dataloader.dataset.pipeline + config.train_cfg.policy_dataloader.dataset.pipeline:
+            if step['type'] == 'Resize':
+                step['scale'] = (64, 64)
+        config.model.backbone.update(base_channels=8, stem_channels=8)
+        config.model.neck.update(in_channels=[16, 32, 64], out_channels=16)
+        config.model.bbox_head.update(in_channels=16, feat_channels=16)
+        config.train_cfg.max_epochs = 2
+        config.train_cfg.policy_dataloader.batch_size = 4
+        config.default_hooks.logger.interval = 1
+        config.log_level = 'WARNING'
+        config.work_dir = str(tmp_path / name)
+        config.experiment_name = f'{tmp_path.name}_{name}'
+        config.merge_from_dict(changes or {})
+        return config
+
+    return make
+
+
+def final_policy(config: Config) -> dict:
+    """The policy file that a search wrote, less what names the run."""
+    content = json.loads(Path(config.work_dir, 'policy.json').read_text())
+    content['meta'].pop('config')
+    return content

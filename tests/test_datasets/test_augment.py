@@ -1,0 +1,195 @@
+"""DDASAugment keeps a sample consistent, and follows the schedule's probabilities."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.mask import BitmapMasks, PolygonMasks
+
+from mmddas import ops
+from mmddas.core import Candidate, PolicyFileError, PolicySchedule, PolicySnapshot, SearchSpace
+from mmddas.datasets import DDASAugment
+
+
+def inline(candidates, total_prob=1.0, op_probs=None, num_ops=1):
+    probs = op_probs or [1 / len(candidates)] * len(candidates)
+    return dict(
+        num_ops=num_ops,
+        candidates=[dict(op=op, level=level) for op, level in candidates],
+        epochs=[dict(total_prob=total_prob, op_probs=probs)],
+    )
+
+
+def rectangles(boxes, height=100, width=140):
+    masks = np.zeros((len(boxes), height, width), np.uint8)
+    for mask, (x1, y1, x2, y2) in zip(masks, boxes, strict=True):
+        mask[y1:y2, x1:x2] = 1
+    return masks
+
+
+def make_sample(polygons=False):
+    boxes = [(10, 20, 50, 60), (90, 30, 130, 80), (2, 2, 8, 90), (60, 5, 80, 25)]
+    masks = rectangles(boxes)
+    image = np.full((100, 140, 3), 30, np.uint8)
+    label_map = np.full((100, 140), 9, np.uint8)
+    for number, mask in enumerate(masks):
+        image[mask == 1] = 60 + 40 * number
+        label_map[mask == 1] = number
+    corners = [[np.array([x1, y1, x2, y1, x2, y2, x1, y2], float)] for x1, y1, x2, y2 in boxes]
+    return dict(
+        img=image,
+        img_shape=(100, 140),
+        gt_bboxes=HorizontalBoxes(np.array(boxes, np.float32)),
+        gt_bboxes_labels=np.arange(4),
+        gt_ignore_flags=np.array([False, True, False, True]),
+        gt_masks=PolygonMasks(corners, 100, 140) if polygons else BitmapMasks(masks, 100, 140),
+        gt_seg_map=label_map,
+    )
+
+
+def augmented(policy, sample=None, **options):
+    np.random.seed(0)
+    return DDASAugment(policy=policy, **options)(sample or make_sample())
+
+
+def test_boxes_that_leave_go_with_all_that_belongs_to_them():
+    np.random.seed(1)
+    for _ in range(6):
+        results = DDASAugment(inline([('TranslateX_BBox', 4)]))(make_sample())
+        count = len(results['gt_bboxes'])
+        assert 0 < count < 4
+        labels = results['gt_bboxes_labels']
+        assert len(labels) == len(results['gt_ignore_flags']) == len(results['gt_masks']) == count
+        assert np.array_equal(results['gt_ignore_flags'], labels % 2 == 1)
+        sizes = results['gt_bboxes'].tensor[:, 2:] - results['gt_bboxes'].tensor[:, :2]
+        assert (sizes >= 1).all()
+        for label, mask in zip(labels, results['gt_masks'].masks, strict=True):
+            assert np.array_equal(mask == 1, (results['img'] == 60 + 40 * label).all(axis=2))
+
+
+def test_an_image_without_any_box_left_stays():
+    results = augmented(inline([('TranslateX_BBox', 8)]))
+    assert len(results['gt_bboxes']) == 0 and len(results['gt_masks']) == 0
+    assert isinstance(results['gt_bboxes'], HorizontalBoxes)
+    assert results['img'].shape == (100, 140, 3) and (results['img'] == 128).all()
+
+
+@pytest.mark.parametrize('polygons', [False, True])
+@pytest.mark.parametrize('op', [op for op in ops.list_ops('detection') if op.kind == 'affine'], ids=lambda op: op.name)
+def test_masks_and_label_map_move_with_the_image(op, polygons):
+    results = augmented(inline([(op.name, 4 if op.takes_level else None)]), make_sample(polygons), box_prob=1.0)
+    assert isinstance(results['gt_masks'], BitmapMasks)
+    for label, mask in zip(results['gt_bboxes_labels'], results['gt_masks'].masks, strict=True):
+        shown = (results['img'] == 60 + 40 * label).all(axis=2)
+        # A drawn polygon holds one more row and column of pixels.
+        assert (mask[shown] == 1).all() and (mask.sum() - shown.sum()) <= (110 if polygons else 0)
+        assert np.array_equal(results['gt_seg_map'] == label, shown)
+    assert (results['gt_seg_map'][(results['img'] == 128).all(axis=2)] == 255).all()
+
+
+def test_homography_composes_and_maps_points():
+    sample = make_sample()
+    sample['homography_matrix'] = np.diag([2.0, 2.0, 1.0]).astype(np.float32)
+    policy = inline([('ShearX_BBox', 6), ('Rotate_BBox', 4)], num_ops=3)
+    augment = DDASAugment(policy)
+    rng = np.random.default_rng(0)
+    drawn = [Candidate('ShearX_BBox', 6), Candidate('Rotate_BBox', 4)]
+    results = augment.augment(copy.deepcopy(sample), drawn, rng)
+    matrix = results['homography_matrix'] @ np.linalg.inv(sample['homography_matrix'])
+    y, x = np.nonzero((sample['img'] == 60).all(axis=2))
+    centre = matrix @ np.array([x.mean() + 0.5, y.mean() + 0.5, 1])
+    y, x = np.nonzero((results['img'] == 60).all(axis=2))
+    np.testing.assert_allclose(centre[:2], [x.mean() + 0.5, y.mean() + 0.5], atol=0.6)
+
+
+def test_a_sample_without_annotations_is_augmented_too():
+    image = make_sample()['img']
+    results = augmented(inline([('Solarize', 0)]), dict(img=image))
+    assert np.array_equal(results['img'], 255 - image) and 'gt_bboxes' not in results
+
+
+@pytest.mark.parametrize('key', ['gt_keypoints', 'proposals'])
+def test_what_cannot_be_moved_is_refused_when_pixels_move(key):
+    with pytest.raises(NotImplementedError, match=key):
+        augmented(inline([('Rotate_BBox', 4)]), dict(make_sample(), **{key: np.zeros((1, 4))}))
+    augmented(inline([('Solarize', 4)]), dict(make_sample(), **{key: np.zeros((1, 4))}))
+
+
+@pytest.mark.parametrize('image', [np.zeros((9, 9, 3), np.float32), np.zeros((9, 9), np.uint8)])
+def test_images_of_another_kind_are_refused(image):
+    with pytest.raises(TypeError, match='uint8'):
+        augmented(inline([('Solarize', 4)]), dict(img=image))
+
+
+def test_probabilities_of_the_schedule_are_followed():
+    space = SearchSpace([('Solarize', 0), ('Brightness', 0), ('Posterize', 4)], num_ops=1)
+    snapshots = [
+        PolicySnapshot(0.6, np.array([0.7, 0.2, 0.1])),
+        PolicySnapshot(0.2, np.array([0.0, 0.0, 1.0])),
+    ]
+    augment = DDASAugment(PolicySchedule(space, snapshots))
+    image = make_sample()['img']
+    outcomes = [ops.apply(candidate.op, image, level=candidate.level)[0].tobytes() for candidate in space.candidates]
+    outcomes.append(image.tobytes())
+    np.random.seed(0)
+    for epoch, expected in ((0, [0.42, 0.12, 0.06, 0.4]), (1, [0, 0, 0.2, 0.8])):
+        augment.set_progress(epoch, 2)
+        found = [outcomes.index(augment(dict(img=image))['img'].tobytes()) for _ in range(1500)]
+        np.testing.assert_allclose(np.bincount(found, minlength=4) / 1500, expected, atol=0.045)
+
+
+def test_every_epoch_draws_anew_from_the_same_worker_stream():
+    """MMEngine seeds short-lived workers alike in every epoch."""
+    augment = DDASAugment(inline([('Rotate_BBox', level) for level in (2, 4, 6, 8, 10)]))
+    drawn = []
+    for epoch in (0, 1, 0):
+        augment.set_progress(epoch, 2)
+        np.random.seed(5)
+        drawn.append([augment(make_sample())['img'].tobytes() for _ in range(10)])
+    assert drawn[0] == drawn[2]
+    assert sum(a == b for a, b in zip(drawn[0], drawn[1], strict=True)) < 6
+
+
+def test_a_schedule_that_nobody_drives_is_told():
+    content = inline([('Solarize', 0)], total_prob=0.5)
+    content['epochs'] *= 2
+    augment = DDASAugment(content)
+    with pytest.warns(UserWarning, match='PolicyScheduleHook'):
+        augment(make_sample())
+
+
+def test_searched_options_are_taken_over_unless_others_are_given():
+    content = inline([('Solarize', 0)])
+    content['meta'] = dict(operation_options=dict(interpolation='bilinear', reference_size=640))
+    assert DDASAugment(content).options == dict(box_prob=1 / 3, interpolation='bilinear', reference_size=640)
+    assert DDASAugment(content, reference_size=0, box_prob=1.0).options['reference_size'] == 0
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'error', 'message'),
+    [
+        (dict(policy='nowhere.json'), FileNotFoundError, 'nowhere.json'),
+        (dict(policy=dict(num_ops=1)), PolicyFileError, 'candidates'),
+        (dict(policy=inline([('Spin', 3)])), ValueError, 'Unknown operation'),
+        (dict(policy=inline([('Solarize', None)])), ValueError, 'needs a level'),
+        (dict(interpolation='cubic'), ValueError, 'interpolation'),
+        (dict(box_prob=1.5), ValueError, 'box_prob'),
+        (dict(reference_size=-1), ValueError, 'reference_size'),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, error, message):
+    with pytest.raises(error, match=message):
+        DDASAugment(**arguments)
+
+
+def test_without_a_policy_it_says_how_to_give_one():
+    with pytest.raises(RuntimeError, match='policy_file'):
+        DDASAugment()(make_sample())
+
+
+def test_tensors_keep_their_type():
+    results = augmented(inline([('Rotate_BBox', 4)]))
+    assert results['gt_bboxes'].tensor.dtype == torch.float32
+    assert results['img'].dtype == np.uint8

@@ -1,0 +1,283 @@
+"""A search of a few steps with a real detector: the method's step, its invariances, its files."""
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import CLASSES, final_policy
+from mmengine.runner import Runner
+
+from mmddas.core import PolicySchedule, expected_loss_weights
+from mmddas.datasets.views import seeded
+
+
+def build(config):
+    return Runner.from_cfg(config)
+
+
+def prepared_loop(config):
+    """The loop of a search, ready for its first step, without a run."""
+    runner = build(config)
+    loop = runner._train_loop = runner.build_train_loop(runner._train_loop)
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    runner._init_model_weights()
+    runner.model.train()
+    loop.prepare()
+    return loop
+
+
+def first_batches(loop):
+    return next(iter(loop.dataloader)), next(loop._policy_batches)
+
+
+def test_search_writes_policy_figure_and_checkpoint(search_config):
+    config = search_config()
+    build(config).train()
+    work_dir = Path(config.work_dir)
+    schedule = PolicySchedule.load(work_dir / 'policy.json')
+    assert len(schedule) == config.train_cfg.max_epochs
+    assert schedule.meta['seed'] == config.randomness.seed
+    assert (work_dir / 'policy.png').read_bytes().startswith(b'\x89PNG')
+    assert (work_dir / 'epoch_2.pth').exists()
+    assert not list(work_dir.glob('.*')), 'temporary files were left'
+    scalars = [json.loads(line) for path in work_dir.glob('*/vis_data/scalars.json') for line in path.open()]
+    names = {'loss_clean', 'loss_augmented', 'loss_val', 'total_prob', 'op_entropy', 'time', 'data_time', 'memory'}
+    assert names <= set(scalars[0])
+    assert [line['iter'] for line in scalars] == list(range(1, 7))
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_the_number_of_workers_does_not_change_the_search(search_config, workers):
+    configs = [
+        search_config(
+            {
+                'train_dataloader.num_workers': count,
+                'train_cfg.policy_dataloader.num_workers': count,
+                'train_dataloader.persistent_workers': count > 1,
+            },
+            name=f'workers{count}',
+        )
+        for count in (0, workers)
+    ]
+    for config in configs:
+        build(config).train()
+    assert final_policy(configs[0]) == final_policy(configs[1])
+
+
+def test_another_seed_gives_another_search(search_config):
+    configs = [search_config({'randomness.seed': seed}, name=f'seed{seed}') for seed in (0, 1)]
+    for config in configs:
+        build(config).train()
+    assert final_policy(configs[0])['epochs'] != final_policy(configs[1])['epochs']
+
+
+def test_a_resumed_search_ends_as_an_uninterrupted_one(search_config):
+    whole = search_config({'train_cfg.max_epochs': 3}, name='whole')
+    build(whole).train()
+    halved = search_config({'train_cfg.max_epochs': 3}, name='halved')
+    runner = build(halved)
+    stop_after_epoch(runner, 2)
+    resumed = search_config({'train_cfg.max_epochs': 3, 'resume': True}, name='halved')
+    build(resumed).train()
+    assert final_policy(whole) == final_policy(resumed)
+
+
+def stop_after_epoch(runner, epoch):
+    """Train, and raise when ``epoch`` has been saved, as if the process were killed there."""
+
+    original = runner.call_hook
+
+    def call_hook(name, **kwargs):
+        if name == 'before_train_epoch' and runner.epoch == epoch:
+            raise InterruptedError
+        original(name, **kwargs)
+
+    runner.call_hook = call_hook
+    with pytest.raises(InterruptedError):
+        runner.train()
+
+
+def test_another_search_space_cannot_resume(search_config):
+    build(search_config({'train_cfg.max_epochs': 1})).train()
+    changed = search_config({'resume': True, 'train_cfg.num_ops': 3})
+    with pytest.raises(ValueError, match='search space'):
+        build(changed).train()
+
+
+def test_network_steps_on_the_weighted_sum_of_the_views_gradients(search_config):
+    """With one view's weights checked by plain autograd of the expected loss, and momentum-free SGD."""
+    config = search_config({'optim_wrapper.optimizer.momentum': 0.0, 'optim_wrapper.optimizer.weight_decay': 0.0})
+    loop = prepared_loop(config)
+    data_batch, policy_batch = first_batches(loop)
+    model, rate = loop.model, loop.runner.optim_wrapper.param_groups[0]['lr']
+    reference = copy.deepcopy(model)
+    weights = expected_loss_weights(loop.policy, data_batch['sub_policies']).detach()
+    loss = 0
+    for weight, view in zip(weights, data_batch['views'], strict=True):
+        data = reference.data_preprocessor(copy.deepcopy(view), True)
+        loss = loss + weight * reference.parse_losses(reference(**data, mode='loss'))[0]
+    loss.backward()
+    outputs = loop.step(data_batch, policy_batch)
+    assert float(outputs['loss']) == pytest.approx(float(loss.detach()), rel=1e-5)
+    for stepped, parameter in zip(model.parameters(), reference.parameters(), strict=True):
+        gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        torch.testing.assert_close(stepped, parameter - rate * gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_running_statistics_see_the_training_views_and_never_s_val(search_config):
+    loop = prepared_loop(search_config())
+    data_batch, policy_batch = first_batches(loop)
+    norms = [module for module in loop.model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    loop.step(data_batch, policy_batch)
+    assert all(int(norm.num_batches_tracked) == len(data_batch['views']) for norm in norms)
+    assert all(norm.track_running_stats for norm in norms)
+
+
+def test_clipping_limits_the_step(search_config):
+    free, clipped = (
+        prepared_loop(search_config({'optim_wrapper.clip_grad': clip, 'optim_wrapper.optimizer.momentum': 0.0}))
+        for clip in (None, dict(max_norm=1e-3))
+    )
+    moved = []
+    for loop in (free, clipped):
+        before = [parameter.detach().clone() for parameter in loop.model.parameters()]
+        loop.step(*first_batches(loop))
+        after = loop.model.parameters()
+        moved.append(sum(float((a.detach() - b).square().sum()) for a, b in zip(after, before, strict=True)) ** 0.5)
+    assert moved[1] < moved[0] / 10
+
+
+def test_a_step_without_gradient_information_is_counted(search_config):
+    """S_val whose loss does not depend on the network: nothing can be learned from it."""
+    loop = prepared_loop(search_config())
+    data_batch, policy_batch = first_batches(loop)
+    loss, calls = loop._loss, []
+
+    def constant_for_s_val(batch):
+        calls.append(batch)
+        return loss(batch) * (0.0 if batch is policy_batch else 1.0)
+
+    loop._loss = constant_for_s_val
+    before = loop.policy.op_logits.detach().clone()
+    outputs = loop.step(data_batch, policy_batch)
+    assert outputs['skipped_updates'] == 1 and torch.equal(before, loop.policy.op_logits.detach())
+
+
+def test_p_tp_stays_fixed_without_an_optimizer(search_config):
+    config = search_config()
+    config.train_cfg.policy_optim.total = None
+    build(config).train()
+    assert [epoch['total_prob'] for epoch in final_policy(config)['epochs']] == pytest.approx([0.35, 0.35])
+
+
+@pytest.mark.parametrize('indices', [3, 8])
+def test_s_val_may_be_shorter_or_longer_than_s_train(search_config, indices):
+    config = search_config()
+    config.train_cfg.policy_dataloader.dataset.indices = indices
+    config.train_dataloader.dataset.indices = 5
+    build(config).train()
+    assert len(final_policy(config)['epochs']) == 2
+
+
+def test_views_share_the_sample_and_differ_in_the_operations(search_config):
+    """With one candidate that inverts, every augmented view is the negative of an unflipped or flipped clean one."""
+    config = search_config()
+    config.train_cfg.update(search_space=[('Solarize', 0)], num_ops=1, num_sub_policies=2)
+    loop = prepared_loop(config)
+    data_batch, _ = first_batches(loop)
+    clean, *augmented = data_batch['views']
+    for view in augmented:
+        for image, negative in zip(clean['inputs'], view['inputs'], strict=True):
+            assert any(torch.equal(255 - image, turned) for turned in (negative, negative.flip(-1)))
+    assert data_batch['sub_policies'].shape == (2, 1)
+
+
+def test_seeded_randomness_leaves_no_trace():
+    torch.manual_seed(0)
+    np.random.seed(0)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    with seeded(1, 2, 3) as rng:
+        inside = torch.rand(3).tolist(), np.random.rand(3).tolist(), rng.random(3).tolist()
+    assert torch.equal(before[0], torch.get_rng_state()) and np.array_equal(before[1], np.random.get_state()[1])
+    with seeded(1, 2, 3) as rng:
+        assert inside == (torch.rand(3).tolist(), np.random.rand(3).tolist(), rng.random(3).tolist())
+    with seeded(1, 2, 4) as rng:
+        assert inside[0] != torch.rand(3).tolist()
+
+
+def wrapped(config, wrapper):
+    loader = config.train_dataloader
+    loader.dataset = wrapper(loader.dataset)
+    return config
+
+
+@pytest.mark.parametrize(
+    'wrapper',
+    [
+        lambda dataset: dict(type='RepeatDataset', times=2, dataset=dataset),
+        lambda dataset: dict(type='ConcatDataset', datasets=[dataset, dataset]),
+        lambda dataset: dict(type='ClassBalancedDataset', oversample_thr=0.5, dataset=dataset),
+        lambda dataset: dict(
+            type='MultiImageMixDataset',
+            dataset=dict(dataset, pipeline=dataset.pipeline[:2]),
+            pipeline=[dict(type='Mosaic', img_scale=(32, 32)), *dataset.pipeline[2:]],
+        ),
+    ],
+    ids=['repeat', 'concat', 'balanced', 'mosaic'],
+)
+def test_dataset_wrappers_can_be_searched(search_config, wrapper):
+    config = wrapped(search_config({'train_cfg.max_epochs': 1}), wrapper)
+    build(config).train()
+    assert len(final_policy(config)['epochs']) == 1
+
+
+def test_samples_that_lose_all_boxes_are_searched_with(search_config):
+    """FilterAnnotations rejects them: their view counts as a clean one."""
+    config = search_config({'train_cfg.max_epochs': 1})
+    config.train_dataloader.dataset.pipeline.insert(-1, dict(type='FilterAnnotations', min_gt_bbox_wh=(1, 1)))
+    config.train_cfg.search_space = [('TranslateX_BBox', 8), ('Identity', None)]
+    build(config).train()
+    assert len(final_policy(config)['epochs']) == 1
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda c: c.train_cfg.pop('policy_dataloader'), 'needs S_val'),
+        (lambda c: c.train_cfg.update(search_space='detecton'), 'presets'),
+        (lambda c: c.train_cfg.update(search_space=[('Spin', 1)]), 'Unknown operation'),
+        (lambda c: c.train_cfg.update(search_space=['Equalize', 'Equalize']), 'more than once'),
+        (lambda c: c.train_cfg.update(num_sub_policies=0), 'num_sub_policies'),
+        (lambda c: c.train_cfg.update(num_ops=0), 'num_ops'),
+        (lambda c: c.train_cfg.update(init_total_prob=1.0), 'init_total_prob'),
+        (lambda c: c.train_cfg.policy_optim.pop('total'), "'op' and 'total'"),
+        (lambda c: c.train_dataloader.dataset.pipeline.pop(2), 'no DDASAugment'),
+        (
+            lambda c: c.train_cfg.policy_dataloader.dataset.pipeline.insert(2, dict(type='DDASAugment')),
+            'never augmented',
+        ),
+        (lambda c: c.optim_wrapper.update(accumulative_counts=2), 'accumulate'),
+    ],
+)
+def test_wrong_configs_are_refused_before_the_first_step(search_config, change, message):
+    config = search_config()
+    change(config)
+    with pytest.raises(ValueError, match=message):
+        build(config).train()
+
+
+def test_adaptive_network_optimizers_are_warned_of(search_config, caplog):
+    config = search_config({'train_cfg.max_epochs': 1})
+    config.optim_wrapper.optimizer = dict(type='Adam', lr=1e-4)
+    build(config).train()
+    log = next(Path(config.work_dir).glob('*/*.log')).read_text()
+    assert 'exact only for SGD' in log
+
+
+def test_classes_of_the_configs_are_those_that_are_drawn():
+    from mmddas.datasets.shapes import SHAPES
+
+    assert tuple(SHAPES) == CLASSES
