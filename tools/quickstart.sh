@@ -6,26 +6,38 @@ SEED=${1:-0}
 WORK=work_dirs/quickstart_seed$SEED
 source tools/setup_env.sh
 
-# Prints a run's telling lines while it goes; all of it is in the log.
-follow() { grep --line-buffered -E "$1" | sed -u -E 's/^.*mmengine - INFO - //; s/  (loss_|grad_norm|lr|memory|data_time|skipped|loss:)[^ ]* [^ ]*//g'; }
-
+# Two runs side by side on two cores: one thread each.
+export OMP_NUM_THREADS=1
 mkdir -p "$WORK"
-echo "== Drawing the data set: S_train as drawn, S_val and the held-out test images as photographic negatives"
+step() { echo "== [$SECONDS s] $*"; }
+# Waits for a run in the background; shows the end of its log if it failed.
+finish() { wait "$1" || { tail -n 20 "$2" >&2; echo "FAILED: see $2" >&2; exit 1; }; }
+
+step "Drawing the data set: S_train as drawn, S_val and the held-out test images as photographic negatives"
 python tools/dataset_tools/make_shapes.py --out-dir data/shapes
 
-echo "== Searching a policy (log: $WORK/search.log)"
-python tools/search.py configs/ddas/retinanet_thin_shapes.py --work-dir "$WORK/search" \
-    --cfg-options randomness.seed="$SEED" 2>&1 | tee "$WORK/search.log" | follow 'Policy after'
+step "Training without a policy, in the background (log: $WORK/baseline.log)"
+python tools/train.py configs/ddas/retinanet_thin_shapes_baseline.py --work-dir "$WORK/baseline" \
+    --cfg-options randomness.seed="$SEED" > "$WORK/baseline.log" 2>&1 &
+BASELINE=$!
 
-echo "== Training with the policy and without it, side by side (logs: $WORK/policy.log, $WORK/baseline.log)"
-export OMP_NUM_THREADS=1
+step "Searching a policy (log: $WORK/search.log)"
+python tools/search.py configs/ddas/retinanet_thin_shapes.py --work-dir "$WORK/search" \
+    --cfg-options randomness.seed="$SEED" > "$WORK/search.log" 2>&1 &
+SEARCH=$!
+tail -n +1 -f --pid="$SEARCH" "$WORK/search.log" \
+    | grep --line-buffered 'Policy after' | sed -u -E 's/^.*INFO - /   /; s/ \(times uniform\)//' || true
+finish "$SEARCH" "$WORK/search.log"
+
+step "Training with the policy (log: $WORK/policy.log)"
 python tools/train.py configs/ddas/retinanet_thin_shapes_train.py --work-dir "$WORK/policy" \
     --cfg-options policy_file="$WORK/search/policy.json" randomness.seed="$SEED" > "$WORK/policy.log" 2>&1 &
-python tools/train.py configs/ddas/retinanet_thin_shapes_baseline.py --work-dir "$WORK/baseline" \
-    --cfg-options randomness.seed="$SEED" > "$WORK/baseline.log" 2>&1 \
-    || { tail -n 20 "$WORK/baseline.log"; exit 1; }
-wait $! || { tail -n 20 "$WORK/policy.log"; exit 1; }
-
+POLICY=$!
 python tools/analysis_tools/browse_augment.py configs/ddas/retinanet_thin_shapes_train.py \
-    --policy "$WORK/search/policy.json" --out "$WORK/augmented.png"
+    --policy "$WORK/search/policy.json" --out "$WORK/augmented.png" > /dev/null
+finish "$BASELINE" "$WORK/baseline.log"
+finish "$POLICY" "$WORK/policy.log"
+
+step "Result"
 python tools/analysis_tools/report_quickstart.py "$WORK"
+echo "== Done in $SECONDS s"

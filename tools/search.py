@@ -12,8 +12,8 @@ def main() -> None:
     loop = config.get('train_cfg', {}).get('type')
     if loop != 'DDASSearchLoop':
         raise SystemExit(
-            f"{args.config} trains with {loop or 'no loop at all'}: a search needs train_cfg=dict(type='DDASSearchLoop', "
-            '...). To train with a policy, use tools/train.py'
+            f'{args.config} trains with {loop or "no loop at all"}; a search needs '
+            "train_cfg=dict(type='DDASSearchLoop', ...). To train with a policy, use tools/train.py"
         )
     build_runner(config).train()
     print(f'\nThe searched policy: {config.work_dir}/policy.json, {config.work_dir}/policy.png')

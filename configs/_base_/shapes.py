@@ -10,7 +10,7 @@ scale = (128, 128)
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='DDASAugment'),
+    dict(type='DDASAugment', reference_size=640),  # lengths in pixels are made for images of about 640
     dict(type='Resize', scale=scale, keep_ratio=True),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackDetInputs'),

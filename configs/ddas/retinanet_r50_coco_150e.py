@@ -3,10 +3,10 @@
     tools/dist_train.sh configs/ddas/retinanet_r50_coco_150e.py 8 \\
         --cfg-options policy_file=work_dirs/retinanet_r50_coco/policy.json
 
-Reproduces the recipe of Zoph et al., which the paper follows: 640x640, a batch of 64, SGD at 0.08 with a cosine, weight
-decay 1e-4, focal loss with alpha 0.25 and gamma 1.5, scale jitter and flips. The paper's mAP: 36.9 without a policy, 38.4
-with Zoph et al.'s, 38.1 +- 0.1 with a searched one. MMDetection's 640x640 RetinaNet with BatchNorm in pyramid and head
-is the base; a jitter of 0.8 to 1.2 and the warm-up are its choices.
+Reproduces the recipe of Zoph et al., which the paper follows: 640x640, a batch of 64, SGD at 0.08 with a cosine,
+weight decay 1e-4, focal loss with alpha 0.25 and gamma 1.5, scale jitter and flips. The paper's mAP: 36.9 without a
+policy, 38.4 with Zoph et al.'s, 38.1 +- 0.1 with a searched one. MMDetection's 640x640 RetinaNet with BatchNorm in
+pyramid and head is the base; a jitter of 0.8 to 1.2 and the warm-up are its choices.
 """
 
 _base_ = ['mmdet::nas_fpn/retinanet_r50_fpn_crop640-50e_coco.py']

@@ -1,4 +1,4 @@
-"""The method, usable from any PyTorch loop: search space, policy, policy gradients, schedule. PyTorch and NumPy only."""
+"""The method, for any PyTorch loop: search space, policy, gradients, schedule. PyTorch and NumPy only."""
 
 from .gradients import ViewGradients
 from .policy import (

@@ -119,9 +119,13 @@ class DDASAugment(BaseTransform):
         rng = np.random.default_rng((np.random.randint(2**31), max(int(self._progress[0]), 0)))
         if rng.random() >= snapshot.total_prob:
             return results
+        return self.augment(results, self.draw(snapshot, rng), rng)
+
+    def draw(self, snapshot: PolicySnapshot, rng: np.random.Generator) -> list[Candidate]:
+        """A sub-policy: N_o candidates drawn from p_o."""
         space = self.schedule.space
         drawn = rng.choice(len(space), size=space.num_ops, p=snapshot.op_probs / snapshot.op_probs.sum())
-        return self.augment(results, [space.candidates[k] for k in drawn], rng)
+        return [space.candidates[k] for k in drawn]
 
     def augment(self, results: dict, sub_policy: Iterable[Candidate], rng: np.random.Generator) -> dict:
         """Apply one sub-policy to a sample, in place of the sample's entries but not of their arrays."""

@@ -172,11 +172,9 @@ def _drawn_samples(dataset: object, index: int, draws: int, seed: int) -> list[d
         original = dataset[index]
     augment = original.pop(_Stop.KEY)
     samples = [dict(original, title=Path(original.get('img_path', f'sample {index}')).name)]
-    space, probs = augment.schedule.space, augment.snapshot.op_probs
     for draw in range(draws):
         rng = np.random.default_rng((seed, index, draw))
-        drawn = rng.choice(len(space), size=space.num_ops, p=probs / probs.sum())
-        sub_policy = [space.candidates[k] for k in drawn]
+        sub_policy = augment.draw(augment.snapshot, rng)
         sample = augment.augment(copy.deepcopy(original), sub_policy, rng)
         samples.append(dict(sample, title='\n'.join(map(str, sub_policy))))
     return samples

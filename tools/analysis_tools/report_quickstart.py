@@ -29,7 +29,7 @@ def main() -> None:
     schedule = PolicySchedule.load(work_dir / 'search' / 'policy.json')
     last, uniform = schedule.snapshots[-1], 1 / len(schedule.space)
     ranking = sorted(zip(last.op_probs, schedule.space.candidates, strict=True), reverse=True)
-    print('\n== Leading candidates (probability, times uniform)')
+    print('== Leading candidates (probability, times uniform)')
     for prob, candidate in ranking[:5]:
         mark = '   <- planted: undoes what sets S_val apart' if candidate == PLANTED else ''
         print(f'   {candidate!s:24} {prob:.3f}  x{prob / uniform:.1f}{mark}')
