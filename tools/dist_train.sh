@@ -1,16 +1,6 @@
 #!/usr/bin/env bash
 # Train on several GPUs: tools/dist_train.sh CONFIG GPUS [arguments of train.py]
-# On several machines, run it on each with NNODES, NODE_RANK and MASTER_ADDR set.
+# On several machines, run it on each with NNODES, NODE_RANK, MASTER_ADDR and PORT set.
 
-CONFIG=$1
-GPUS=$2
-NNODES=${NNODES:-1}
-NODE_RANK=${NODE_RANK:-0}
-PORT=${PORT:-29500}
-MASTER_ADDR=${MASTER_ADDR:-127.0.0.1}
-TOOLS=$(dirname "$0")
-
-PYTHONPATH="$TOOLS/..":${PYTHONPATH:-} python -m torch.distributed.run \
-    --nnodes="$NNODES" --node_rank="$NODE_RANK" --master_addr="$MASTER_ADDR" --master_port="$PORT" \
-    --nproc_per_node="$GPUS" \
-    "$TOOLS/train.py" "$CONFIG" --launcher pytorch "${@:3}"
+source "$(dirname "$0")/launch.sh"
+launch_distributed "$2" train.py "$1" "${@:3}"
