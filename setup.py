@@ -47,7 +47,8 @@ setup(
     # The OpenMMLab packages come from one of two lines; which one is the user's choice.
     extras_require={
         'onedl': requirements('mminstall'),
-        'openmmlab': ['mmengine>=0.10', 'mmdet>=3.2'],
+        # mmengine 0.10 needs pkg_resources, which setuptools 81 drops; mmdet 3.3 accepts MMCV below 2.2.
+        'openmmlab': ['setuptools<81', 'numpy<2.3', 'mmengine>=0.10', 'mmcv-lite>=2.0.1,<2.2', 'mmdet>=3.2'],
         'optional': requirements('optional'),
         'tests': requirements('tests'),
     },

@@ -74,3 +74,5 @@ def _use_gloo_without_gpu(config: Config) -> None:
     distributed = config.setdefault('env_cfg', {}).setdefault('dist_cfg', dict(backend='nccl'))
     if distributed.get('backend') == 'nccl' and not torch.cuda.is_available():
         distributed.backend = 'gloo'
+        if config.launcher == 'pytorch':
+            torch.distributed.init_process_group('gloo')  # MMEngine's own way to start sets a CUDA device

@@ -14,7 +14,7 @@ REQUIRED = (
 def check_requirements() -> None:
     """Raise ImportError with one sentence that says what to install, where something is missing or too old."""
     for name, lowest, distributions in REQUIRED:
-        needed = f'{name} >= {".".join(map(str, lowest))} ({distributions}; `pip install mmddas[onedl]` brings all)'
+        needed = f'{name} >= {".".join(map(str, lowest))} ({distributions}; docs/installation.md has the recipes)'
         if importlib.util.find_spec(name) is None:
             raise ImportError(f'mmddas needs {needed}, which is not installed.')
         try:

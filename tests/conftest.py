@@ -1,6 +1,5 @@
 """What tests share: a tiny COCO-format data set that the repository draws itself, and a search over it."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ import mmddas  # noqa: F401  (registers everything)
 from mmddas.datasets.shapes import make_shapes
 
 ROOT = Path(__file__).parents[1]
-CLASSES = ('disc', 'rectangle', 'triangle')
 
 
 @pytest.fixture(autouse=True)
@@ -60,15 +58,9 @@ def search_config(shapes, tmp_path):
         config.default_hooks.logger.interval = 1
         config.log_level = 'WARNING'
         config.work_dir = str(tmp_path / name)
-        config.experiment_name = f'{tmp_path.name}_{name}'
+        # MMEngine keeps one visualizer a name, with the folder of the first run.
+        config.experiment_name = config.visualizer.name = f'{tmp_path.name}_{name}'
         config.merge_from_dict(changes or {})
         return config
 
     return make
-
-
-def final_policy(config: Config) -> dict:
-    """The policy file that a search wrote, less what names the run."""
-    content = json.loads(Path(config.work_dir, 'policy.json').read_text())
-    content['meta'].pop('config')
-    return content

@@ -11,7 +11,7 @@ _base_ = ['../_base_/retinanet_thin.py', '../_base_/bccd.py', '../_base_/runtime
 policy_file = 'work_dirs/retinanet_thin_bccd/policy.json'
 custom_hooks = [dict(type='PolicyScheduleHook')]
 
-max_epochs = 40
+max_epochs = 10
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
 optim_wrapper = dict(
     type='OptimWrapper',

@@ -12,12 +12,14 @@ MMCV's Python (classes, registries, signatures) stays its own. Where MMCV has op
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import sys
 import warnings
 
 from mmddas.compat.checkpoints import admit_checkpoint_classes
+from mmddas.compat.configs import admit_config_package
 
-__all__ = ['admit_checkpoint_classes', 'install']
+__all__ = ['admit_checkpoint_classes', 'admit_config_package', 'install']
 
 _EXTENSION = 'mmcv._ext'
 
@@ -25,13 +27,14 @@ _EXTENSION = 'mmcv._ext'
 def install() -> bool:
     """Make MMCV without compiled operators, and MMEngine's checkpoints, work with the PyTorch at hand.
 
-    Call it before ``mmcv.ops`` or ``mmdet.models`` is imported, as ``import mmddas`` does; an import of these
-    that has failed already does no harm, nor does calling it again.
+    It also lets MMEngine find this package's configs. Call it before ``mmcv.ops`` or ``mmdet.models`` is imported,
+    as ``import mmddas`` does; an import of these that has failed already does no harm, nor does calling it again.
 
     Returns:
         bool: True if the substitutes are in place, False if MMCV has its own operators (or is not installed).
     """
     admit_checkpoint_classes()
+    admit_config_package()
     try:
         extension = importlib.import_module(_EXTENSION)
     except ImportError as error:
@@ -53,4 +56,15 @@ def _substitute_extension(error: ImportError) -> bool:
 
     sys.modules[_EXTENSION] = mmcv_ext
     sys.modules['mmcv']._ext = mmcv_ext
+    _install_in_spawned_processes()
     return True
+
+
+def _install_in_spawned_processes() -> None:
+    """Let data workers that do not inherit this process's modules install the substitutes too.
+
+    They unpickle MMDetection's data set, whose module needs ``mmcv.ops`` in MMDetection 3.3, but before it what every
+    process hands on to its children; a reference to :func:`install` in that has this package imported in time.
+    """
+    handed_on = getattr(multiprocessing.current_process(), '_config', {})
+    handed_on[__name__] = install

@@ -90,7 +90,7 @@ class DDASAugment(BaseTransform):
 
         Any unit of time will do, as long as both numbers have the same.
         """
-        self._progress.copy_(torch.tensor([epoch, max_epochs]))
+        self._progress.share_memory_().copy_(torch.tensor([epoch, max_epochs]))  # a deep copy does not share
 
     @property
     def snapshot(self) -> PolicySnapshot:

@@ -28,9 +28,13 @@ def augments_within(transform: object) -> Iterator[DDASAugment]:
     """Every DDASAugment in a transform, in those that it holds, or in a list of transforms."""
     if isinstance(transform, DDASAugment):
         yield transform
-    children = transform if isinstance(transform, (list, tuple)) else getattr(transform, 'transforms', ())
-    for child in children:
-        yield from augments_within(child)
+    elif isinstance(transform, (list, tuple)):
+        for child in transform:
+            yield from augments_within(child)
+    else:
+        yield from augments_within(getattr(transform, 'transforms', ()))
+        # MMDetection's MultiBranch
+        yield from augments_within(list(getattr(transform, 'branch_pipelines', {}).values()))
 
 
 def find_augments(dataset: object) -> list[DDASAugment]:

@@ -1,3 +1,4 @@
+from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
@@ -46,16 +47,33 @@ class PolicyScheduleHook(Hook):
                 )
             augment.schedule = augment.schedule.static() if self.static else augment.schedule.smooth(self.smoothing)
         self._by_epoch = hasattr(runner.train_loop, 'run_epoch')
-        self._tell(runner)
+        if self._by_epoch:
+            self._tell(runner.epoch, runner.max_epochs)
+        else:
+            self._tell(runner.iter, runner.max_iters)
+            _restart_early_workers(runner)
 
     def before_train_epoch(self, runner) -> None:
-        self._tell(runner)
+        if self._by_epoch:
+            self._tell(runner.epoch, runner.max_epochs)
 
-    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        # The loop loads a batch before it calls before_train_iter.
         if not self._by_epoch:
-            self._tell(runner)
+            self._tell(min(runner.iter + 1, runner.max_iters - 1), runner.max_iters)
 
-    def _tell(self, runner) -> None:
-        progress = (runner.epoch, runner.max_epochs) if self._by_epoch else (runner.iter, runner.max_iters)
+    def _tell(self, now: int, end: int) -> None:
         for augment in self._augments:
-            augment.set_progress(*progress)
+            augment.set_progress(now, end)
+
+
+def _restart_early_workers(runner) -> None:
+    """The original MMEngine's IterBasedTrainLoop starts its workers, which load ahead, before any hook is called."""
+    batches, loader = getattr(runner.train_loop, 'dataloader_iterator', None), runner.train_dataloader
+    if getattr(batches, '_iterator', None) is None:
+        return
+    batches._iterator = loader._iterator = None
+    sampler = getattr(loader.batch_sampler, 'sampler', None)
+    if isinstance(sampler, InfiniteSampler):
+        sampler.indices = sampler._indices_of_rank()  # one generator for all iterators, closed with the first of them
+    batches._iterator = iter(loader)

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import CLASSES, final_policy
 from mmengine.runner import Runner
+from searches import final_policy
 
 from mmddas.core import PolicySchedule, expected_loss_weights
+from mmddas.datasets.shapes import SHAPES
 from mmddas.datasets.views import seeded
 
 
@@ -277,7 +278,5 @@ def test_adaptive_network_optimizers_are_warned_of(search_config, caplog):
     assert 'exact only for SGD' in log
 
 
-def test_classes_of_the_configs_are_those_that_are_drawn():
-    from mmddas.datasets.shapes import SHAPES
-
-    assert tuple(SHAPES) == CLASSES
+def test_classes_of_the_configs_are_those_that_are_drawn(search_config):
+    assert tuple(search_config().metainfo.classes) == tuple(SHAPES)

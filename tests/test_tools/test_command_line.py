@@ -1,0 +1,193 @@
+"""The tools and the configs as users meet them, this package's and MMDetection's own."""
+
+import ast
+import functools
+import json
+import os
+import pickle
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import mmdet
+import pytest
+from mmengine.config import Config
+
+from mmddas.core import PolicySchedule
+from mmddas.datasets import DDASAugment
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = ROOT / 'configs' / 'ddas'
+SEARCH, TRAIN = CONFIGS / 'retinanet_thin_shapes.py', CONFIGS / 'retinanet_thin_shapes_train.py'
+
+USERS_CONFIG = """
+_base_ = 'mmdet::_base_/default_runtime.py'
+custom_imports = dict(imports=['mmddas'])
+custom_hooks = [dict(type='PolicyScheduleHook')]
+model = dict(
+    type='FCOS',
+    data_preprocessor=dict(type='DetDataPreprocessor', mean=[100.0] * 3, std=[50.0] * 3, pad_size_divisor=32),
+    backbone=dict(type='ResNet', depth=18, base_channels=8, stem_channels=8),
+    neck=dict(type='FPN', in_channels=[8, 16, 32, 64], out_channels=16, num_outs=4),
+    bbox_head=dict(
+        type='FCOSHead', num_classes=3, in_channels=16, feat_channels=16, stacked_convs=1, strides=[4, 8, 16, 32],
+        regress_ranges=((-1, 16), (16, 32), (32, 64), (64, 1e8)), norm_cfg=dict(type='GN', num_groups=4),
+    ),
+)
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+    dict(type='DDASAugment', policy='policy.json'),
+    dict(type='Resize', scale=(64, 64), keep_ratio=True),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackDetInputs'),
+]
+train_dataloader = dict(
+    batch_size=4, num_workers=1, multiprocessing_context='spawn',
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='CocoDataset', data_root='SHAPES', ann_file='annotations/train.json', data_prefix=dict(img='train/'),
+        metainfo=dict(classes=('disc', 'rectangle', 'triangle')), pipeline=train_pipeline,
+    ),
+)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.001))
+"""
+POLICY = dict(
+    num_ops=2,
+    candidates=[dict(op='Solarize', level=2), dict(op='Rotate_BBox', level=4)],
+    epochs=[dict(total_prob=1.0, op_probs=[0.5, 0.5])],
+)
+
+
+def test_mmdetections_own_train_tool_follows_a_policy_in_a_config_of_the_users(shapes, tmp_path):
+    """With data workers that inherit no module of the tool's process."""
+    (tmp_path / 'config.py').write_text(USERS_CONFIG.replace('SHAPES', str(shapes)))
+    (tmp_path / 'policy.json').write_text(json.dumps(POLICY))
+    tool = Path(mmdet.__file__).parent / '.mim' / 'tools' / 'train.py'
+    subprocess.run(
+        [sys.executable, '-W', 'ignore', str(tool), 'config.py', '--work-dir', 'work_dir'],
+        cwd=tmp_path,
+        env=dict(os.environ, OMP_NUM_THREADS='1'),
+        check=True,
+    )
+    assert (tmp_path / 'work_dir' / 'epoch_1.pth').exists()
+
+
+@pytest.fixture
+def run_tool(monkeypatch):
+    """Runs a tool of ``tools/`` in this process, which spares it the imports."""
+    monkeypatch.setenv('LOCAL_RANK', '0')
+
+    def run(name: str, *arguments: object) -> None:
+        monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments)])
+        runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
+
+    return run
+
+
+def small(shapes: Path, *loaders: str) -> list[str]:
+    """--cfg-options that let data loaders of the shapes configs read the tests' images, without workers."""
+    options = [f'{loader}.dataset.data_root={shapes}/' for loader in loaders]
+    options += [f'{loader}.num_workers=0' for loader in loaders]
+    return [*options, *(f'{loader}.persistent_workers=False' for loader in loaders), 'log_level=WARNING']
+
+
+def test_a_searched_policy_is_trained_with_and_the_detector_tested(run_tool, shapes, tmp_path):
+    search, train, test = tmp_path / 'search', tmp_path / 'train', tmp_path / 'test'
+    searching = small(shapes, 'train_dataloader', 'train_cfg.policy_dataloader')
+    run_tool('search.py', SEARCH, '--work-dir', search, '--cfg-options', *searching, 'train_cfg.max_epochs=1')
+    (first,) = PolicySchedule.load(search / 'policy.json').snapshots
+
+    run_tool(
+        'search.py', SEARCH, '--work-dir', search, '--resume', '--cfg-options', *searching, 'train_cfg.max_epochs=2'
+    )
+    resumed = PolicySchedule.load(search / 'policy.json').snapshots
+    assert len(resumed) == 2 and resumed[0] == first and resumed[1] != first
+
+    evaluating = [f'{name}_evaluator.ann_file={shapes}/annotations/test.json' for name in ('val', 'test')]
+    training = small(shapes, 'train_dataloader', 'val_dataloader', 'test_dataloader') + evaluating
+    training += [
+        'model.test_cfg.score_thr=0.0',
+        'train_cfg.max_epochs=2',
+        'train_cfg.val_interval=2',
+        f'policy_file={search}/policy.json',
+    ]
+    run_tool('train.py', TRAIN, '--work-dir', train, '--cfg-options', *training)
+    checkpoint = train / 'epoch_2.pth'
+
+    run_tool('test.py', TRAIN, checkpoint, '--work-dir', test, '--out', test / 'found.pkl', '--cfg-options', *training)
+    assert len(pickle.loads((test / 'found.pkl').read_bytes())) == 4
+    (metrics,) = (json.loads(path.read_text()) for path in test.glob('*/*.json'))
+    assert 0 <= metrics['coco/bbox_mAP'] <= 1
+
+
+def test_searching_with_a_config_that_trains_is_refused(run_tool):
+    with pytest.raises(SystemExit, match='trains with EpochBasedTrainLoop: a search needs .* use tools/train.py'):
+        run_tool('search.py', TRAIN)
+
+
+@pytest.mark.parametrize('tool', [['search.py'], ['train.py'], ['test.py', 'checkpoint.pth']], ids=lambda tool: tool[0])
+def test_a_missing_config_file_is_named(run_tool, tool):
+    with pytest.raises(FileNotFoundError, match="^There is no config file 'configs/ddas/retina.py'$"):
+        run_tool(tool[0], 'configs/ddas/retina.py', *tool[1:])
+
+
+def test_training_without_the_policy_file_says_where_it_was_expected(run_tool, shapes, tmp_path):
+    options = [*small(shapes, 'train_dataloader', 'val_dataloader'), f'policy_file={tmp_path}/policy.json']
+    options += [f'val_evaluator.ann_file={shapes}/annotations/test.json']
+    with pytest.raises(FileNotFoundError, match='no policy file .*policy.json.*; a search writes'):
+        run_tool('train.py', TRAIN, '--work-dir', tmp_path, '--cfg-options', *options)
+
+
+def of_kind(kind: str) -> list[Path]:
+    return [path for path in sorted(CONFIGS.glob('*.py')) if kind == kind_of(path)]
+
+
+@functools.cache
+def kind_of(path: Path) -> str:
+    if path.stem.endswith('_baseline'):
+        return 'baseline'
+    return 'search' if Config.fromfile(path).train_cfg.type == 'DDASSearchLoop' else 'training'
+
+
+def baseline_of(training: Path) -> Path:
+    return training.with_name(f'{training.stem.removesuffix("_train")}_baseline.py')
+
+
+def count_augments(loader: dict) -> int:
+    return sum(step['type'] in ('DDASAugment', DDASAugment) for step in loader.dataset.pipeline)
+
+
+def test_there_are_configs_of_every_kind():
+    assert all(of_kind(kind) for kind in ('search', 'training', 'baseline'))
+
+
+@pytest.mark.parametrize('path', sorted(CONFIGS.glob('*.py')), ids=lambda path: path.stem)
+def test_config_says_what_it_is_for(path):
+    assert ast.get_docstring(ast.parse(path.read_text(encoding='utf-8')))
+
+
+@pytest.mark.parametrize('path', of_kind('search'), ids=lambda path: path.stem)
+def test_searches_mark_the_place_of_the_operations_and_leave_s_val_alone(path):
+    config = Config.fromfile(path)
+    assert count_augments(config.train_dataloader) == 1
+    assert count_augments(config.train_cfg.policy_dataloader) == 0
+
+
+@pytest.mark.parametrize('path', of_kind('training'), ids=lambda path: path.stem)
+def test_baseline_is_the_training_without_the_policy(path):
+    training = Config.fromfile(path).to_dict()
+    baseline = Config.fromfile(baseline_of(path)).to_dict()
+    assert training.pop('policy_file') and not baseline.pop('policy_file')
+    assert training.pop('custom_hooks') == [dict(type='PolicyScheduleHook')] and not baseline.pop('custom_hooks')
+    pipeline = training['train_dataloader']['dataset']['pipeline']
+    places = [place for place, step in enumerate(pipeline) if step['type'] == 'DDASAugment']
+    assert len(places) == 1
+    del pipeline[places[0]]
+    assert training == baseline
+
+
+def test_every_baseline_belongs_to_a_training():
+    assert set(of_kind('baseline')) == {baseline_of(path) for path in of_kind('training')}

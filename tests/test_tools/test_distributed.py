@@ -1,0 +1,89 @@
+"""A search on several processes is the search on one with the same global batch."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from mmengine.runner import Runner
+
+from mmddas.core import PolicySchedule
+
+ROOT = Path(__file__).parents[2]
+# Nothing couples the images of a batch: BatchNorm does not learn, and FCOS normalises its losses over all processes.
+UNCOUPLED_MODEL = dict(
+    type='FCOS',
+    data_preprocessor=dict(type='DetDataPreprocessor', mean=[100.0] * 3, std=[50.0] * 3, pad_size_divisor=32),
+    backbone=dict(type='ResNet', depth=18, base_channels=8, stem_channels=8, norm_eval=True),
+    neck=dict(type='FPN', in_channels=[8, 16, 32, 64], out_channels=16, num_outs=4),
+    bbox_head=dict(
+        type='FCOSHead',
+        num_classes=3,
+        in_channels=16,
+        feat_channels=16,
+        stacked_convs=1,
+        strides=[4, 8, 16, 32],
+        regress_ranges=((-1, 16), (16, 32), (32, 64), (64, 1e8)),
+        norm_cfg=dict(type='GN', num_groups=4),
+    ),
+)
+# A hook by which every process writes its policy, not the first one only.
+RANK_HOOK = """
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+@HOOKS.register_module()
+class WritePolicyOfRank(Hook):
+    def after_train(self, runner):
+        runner.train_loop.schedule.save(f'{runner.work_dir}/rank{runner.rank}.json')
+"""
+
+
+def free_port() -> str:
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return str(listener.getsockname()[1])
+
+
+def config_of(search_config, name: str, batch_size: int):
+    config = search_config({'train_cfg.num_sub_policies': 2, 'default_hooks.checkpoint.interval': 10}, name=name)
+    config.model = UNCOUPLED_MODEL
+    config.train_dataloader.batch_size = batch_size
+    config.train_cfg.policy_dataloader.batch_size = batch_size
+    return config
+
+
+def probabilities(path: Path) -> np.ndarray:
+    """``(T, K + 1)``: p_tp and p_o."""
+    return np.array([[snapshot.total_prob, *snapshot.op_probs] for snapshot in PolicySchedule.load(path).snapshots])
+
+
+def test_two_processes_search_as_one_with_the_same_global_batch(search_config, tmp_path):
+    single = config_of(search_config, 'single', batch_size=4)
+    Runner.from_cfg(single).train()
+
+    double = config_of(search_config, 'double', batch_size=2)
+    double.custom_imports.imports.append('write_policy_of_rank')
+    double.custom_hooks = [dict(type='WritePolicyOfRank')]
+    (tmp_path / 'write_policy_of_rank.py').write_text(RANK_HOOK)
+    double.dump(tmp_path / 'double.py')
+    paths = dict(PATH=f'{Path(sys.executable).parent}:{os.environ["PATH"]}', PYTHONPATH=str(tmp_path))
+    subprocess.run(
+        ['bash', str(ROOT / 'tools' / 'dist_search.sh'), str(tmp_path / 'double.py'), '2'],
+        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONWARNINGS='ignore', PORT=free_port(), **paths),
+        check=True,
+    )
+    work_dir = Path(double.work_dir)
+    assert {path.name for path in work_dir.rglob('*.json') if 'vis_data' not in path.parts} == {
+        'policy.json',
+        'rank0.json',
+        'rank1.json',
+    }
+    ranks = [probabilities(work_dir / f'rank{rank}.json') for rank in (0, 1)]
+    assert np.array_equal(*ranks)
+    assert np.array_equal(ranks[0], probabilities(work_dir / 'policy.json'))
+    expected = probabilities(Path(single.work_dir) / 'policy.json')
+    assert np.ptp(expected[-1, 1:]) > 1e-3, 'the policy has not moved'
+    np.testing.assert_allclose(ranks[0], expected, atol=1e-4)
