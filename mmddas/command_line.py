@@ -71,8 +71,16 @@ def build_runner(config: Config) -> Runner:
 def _use_gloo_without_gpu(config: Config) -> None:
     import torch
 
-    distributed = config.setdefault('env_cfg', {}).setdefault('dist_cfg', dict(backend='nccl'))
-    if distributed.get('backend') == 'nccl' and not torch.cuda.is_available():
-        distributed.backend = 'gloo'
-        if config.launcher == 'pytorch':
-            torch.distributed.init_process_group('gloo')  # MMEngine's own way to start sets a CUDA device
+    if torch.cuda.is_available() or config.get('env_cfg', {}).get('dist_cfg', {}).get('backend', 'nccl') != 'nccl':
+        return
+    config.merge_from_dict({'env_cfg.dist_cfg.backend': 'gloo'})
+    if config.launcher == 'pytorch':
+        # Left to itself, MMEngine sets a CUDA device and names it to the wrapper of the model.
+        torch.distributed.init_process_group('gloo')
+        wrapper = dict(
+            type='MMDistributedDataParallel',
+            device_ids=None,
+            broadcast_buffers=False,
+            find_unused_parameters=config.get('find_unused_parameters', False),
+        )
+        config.model_wrapper_cfg = wrapper | (config.get('model_wrapper_cfg') or {})

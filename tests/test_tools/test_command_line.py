@@ -124,7 +124,7 @@ def test_a_searched_policy_is_trained_with_and_the_detector_tested(run_tool, sha
 
 
 def test_searching_with_a_config_that_trains_is_refused(run_tool):
-    with pytest.raises(SystemExit, match='trains with EpochBasedTrainLoop: a search needs .* use tools/train.py'):
+    with pytest.raises(SystemExit, match='trains with EpochBasedTrainLoop; a search needs .* use tools/train.py'):
         run_tool('search.py', TRAIN)
 
 
