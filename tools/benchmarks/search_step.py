@@ -6,6 +6,7 @@ Both are timed in turn, on the same batches, in one process; medians and their r
 """
 
 import argparse
+import functools
 import resource
 import statistics
 import time
@@ -54,16 +55,13 @@ def main() -> None:
     loop.prepare()
     data_batch, policy_batch = next(iter(loop.dataloader)), next(loop._policy_batches)
 
-    for _ in range(args.warmup):
-        plain_passes(loop, data_batch, policy_batch)
-    plain_memory = peak_memory()
-    for _ in range(args.warmup):
-        loop.step(data_batch, policy_batch)
-    step_memory = peak_memory()
-    plain, step = [], []
-    for _ in range(args.repeats):
-        plain.append(seconds(plain_passes, loop, data_batch, policy_batch))
-        step.append(seconds(loop.step, data_batch, policy_batch))
+    plain, step, peaks = [], [], []
+    for _ in range(args.warmup + args.repeats):
+        for times, function in ((plain, functools.partial(plain_passes, loop)), (step, loop.step)):
+            times.append(seconds(function, data_batch, policy_batch))
+            peaks.append(peak_memory())
+    plain_memory, step_memory = peaks[:2]  # a peak holds all that came before it
+    plain, step = plain[args.warmup :], step[args.warmup :]
     plain_median, step_median = statistics.median(plain), statistics.median(step)
     ratio = statistics.median(b / a for a, b in zip(plain, step, strict=True))
 
