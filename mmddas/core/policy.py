@@ -123,7 +123,8 @@ def update_policy(
         optimizers are left as they were.
     """
     grad_op_logits, grad_total_logit = policy_gradients(policy, indices, alignments, normalize, scale)
-    if not torch.isfinite(torch.cat([grad_op_logits, grad_total_logit.reshape(1)])).all():
+    finite = torch.isfinite(torch.cat([grad_op_logits, grad_total_logit.reshape(1)])).all()
+    if not finite or not alignments.any():
         return False
     policy.op_logits.grad, policy.total_logit.grad = grad_op_logits, grad_total_logit
     for optimizer in optimizers:

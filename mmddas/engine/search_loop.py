@@ -290,7 +290,10 @@ def _check_optimizer(optim_wrapper) -> None:
 def _loss_scale(optim_wrapper) -> float:
     """The factor against underflow that AMP puts on losses, and ``optim_wrapper.step`` takes off again."""
     scaler = getattr(optim_wrapper, 'loss_scaler', None)
-    return 1.0 if scaler is None else scaler.get_scale()
+    if scaler is None:
+        return 1.0
+    # Asked through ``scale``: a GradScaler sets itself up at its first call, and cannot step before.
+    return scaler.scale(torch.ones((), device=optim_wrapper.param_groups[0]['params'][0].device)).item()
 
 
 def _average(tensor: Tensor) -> Tensor:

@@ -178,13 +178,15 @@ def test_expected_gradient_is_the_weighted_sum_of_the_views_gradients():
     assert torch.equal(torch.cat([parameter.grad.flatten() for parameter in parameters]), flat)
 
 
+@pytest.mark.parametrize('normalize', [True, False])
 @pytest.mark.parametrize('alignments', [[0.0, 0.0], [float('nan'), 1.0], [float('inf'), 1.0]])
-def test_a_step_without_information_leaves_policy_and_optimizers_alone(alignments):
+def test_a_step_without_information_leaves_policy_and_optimizers_alone(alignments, normalize):
     policy = make_policy()
     optimizers = [torch.optim.Adam([policy.op_logits], 0.1), torch.optim.Adam([policy.total_logit], 0.1)]
     before = policy.op_logits.detach().clone(), policy.total_logit.detach().clone()
     indices = torch.tensor([[0, 1], [2, 3]])
-    assert not update_policy(policy, optimizers, indices, torch.tensor(alignments, dtype=torch.float64))
+    alignments = torch.tensor(alignments, dtype=torch.float64)
+    assert not update_policy(policy, optimizers, indices, alignments, normalize)
     assert torch.equal(policy.op_logits.detach(), before[0]) and torch.equal(policy.total_logit.detach(), before[1])
     assert not optimizers[0].state
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from searches import final_policy
 
@@ -149,6 +150,30 @@ def test_clipping_limits_the_step(search_config):
         after = loop.model.parameters()
         moved.append(sum(float((a.detach() - b).square().sum()) for a, b in zip(after, before, strict=True)) ** 0.5)
     assert moved[1] < moved[0] / 10
+
+
+class ScaledOptimWrapper(OptimWrapper):
+    """AmpOptimWrapper's way with its loss scaler, without the GPU that AmpOptimWrapper asks for."""
+
+    def __init__(self, optimizer):
+        super().__init__(optimizer)
+        self.loss_scaler = torch.amp.GradScaler('cpu', init_scale=1024.0)
+
+    def step(self):
+        self.loss_scaler.step(self.optimizer)
+        self.loss_scaler.update()
+
+
+def test_the_loss_scale_of_amp_changes_neither_network_nor_policy(search_config):
+    plain, scaled = (prepared_loop(search_config()) for _ in range(2))
+    scaled.runner.optim_wrapper = ScaledOptimWrapper(scaled.runner.optim_wrapper.optimizer)
+    for loop in (plain, scaled):
+        loop.normalize = False  # or the scale would cancel
+        loop.step(*first_batches(loop))
+    for a, b in zip(plain.model.parameters(), scaled.model.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+    momenta = [loop.policy_optimizers[0].state[loop.policy.op_logits]['exp_avg'] for loop in (plain, scaled)]
+    torch.testing.assert_close(*momenta, rtol=1e-2, atol=1e-7)
 
 
 def test_a_step_without_gradient_information_is_counted(search_config):
