@@ -7,23 +7,44 @@ import importlib.util
 REQUIRED = (
     ('mmengine', (0, 10, 0), 'onedl-mmengine or mmengine'),
     ('mmcv', (2, 0, 1), 'onedl-mmcv, mmcv or mmcv-lite'),
+)
+# At least one of them: what trains.
+ONE_OF = (
     ('mmdet', (3, 2, 0), 'onedl-mmdetection or mmdet'),
+    ('mmpretrain', (1, 2, 0), 'onedl-mmpretrain or mmpretrain'),
 )
 
 
 def check_requirements() -> None:
     """Raise ImportError with one sentence that says what to install, where something is missing or too old."""
-    for name, lowest, distributions in REQUIRED:
-        needed = f'{name} >= {".".join(map(str, lowest))} ({distributions}; docs/installation.md has the recipes)'
-        if importlib.util.find_spec(name) is None:
-            raise ImportError(f'mmddas needs {needed}, which is not installed.')
-        try:
-            version = importlib.import_module(f'{name}.version').__version__
-        except (ImportError, AssertionError) as error:
-            # MMDetection asserts the versions of the other two.
-            raise ImportError(f'mmddas needs {needed}, whose import fails: {error}') from error
-        if _numbers(version) < lowest:
-            raise ImportError(f'mmddas needs {needed}, found {version}.')
+    for package in REQUIRED:
+        if importlib.util.find_spec(package[0]) is None:
+            raise ImportError(f'mmddas needs {_described(*package)}, which is not installed.')
+        _check_version(*package)
+    for package in ONE_OF:
+        if importlib.util.find_spec(package[0]) is not None:
+            # Not the second one as well: its import costs time, and may print.
+            _check_version(*package)
+            return
+    raise ImportError(
+        f'mmddas needs {_described(*ONE_OF[0])} for detection, or {_described(*ONE_OF[1])} for classification; '
+        'neither is installed.'
+    )
+
+
+def _described(name: str, lowest: tuple[int, ...], distributions: str) -> str:
+    return f'{name} >= {".".join(map(str, lowest))} ({distributions}; docs/installation.md has the recipes)'
+
+
+def _check_version(name: str, lowest: tuple[int, ...], distributions: str) -> None:
+    needed = f'mmddas needs {_described(name, lowest, distributions)}'
+    try:
+        version = importlib.import_module(f'{name}.version').__version__
+    except (ImportError, AssertionError) as error:
+        # MMDetection and MMPretrain assert the versions of the other two.
+        raise ImportError(f'{needed}, whose import fails: {error}') from error
+    if _numbers(version) < lowest:
+        raise ImportError(f'{needed}, found {version}.')
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mmddas.requirements import REQUIRED, check_requirements
+from mmddas.requirements import ONE_OF, REQUIRED, check_requirements
 
 NAMES = [name for name, _, _ in REQUIRED]
 
@@ -14,7 +14,7 @@ NAMES = [name for name, _, _ in REQUIRED]
 @pytest.fixture
 def pretend(monkeypatch):
     """Give a package another version (a text), make its import fail (an error), or hide it (None)."""
-    found = dict.fromkeys(NAMES, '99.0')
+    found = dict.fromkeys([name for name, _, _ in REQUIRED + ONE_OF], '99.0')
 
     def find_spec(name):
         return None if found[name] is None else object()
@@ -48,6 +48,15 @@ def test_a_missing_package_is_named_with_what_provides_it(pretend, name):
     assert text.endswith('which is not installed.')
     assert 'onedl-mm' in text
     assert '\n' not in text
+
+
+def test_detection_or_classification_is_enough(pretend):
+    pretend('mmdet', None)
+    check_requirements()
+    pretend('mmpretrain', None)
+    text = complaint()
+    assert 'mmdet >= ' in text and 'mmpretrain >= ' in text
+    assert text.endswith('neither is installed.')
 
 
 @pytest.mark.parametrize(('name', 'old'), [('mmengine', '0.9.1'), ('mmcv', '1.7.2'), ('mmdet', '3.1.0')])

@@ -3,6 +3,10 @@
 ``detection``: the operations of Zoph et al. at six levels, 0, 2, ..., 10. What does nothing (a rotation by
 0 degrees, a cut-out of no pixels) is one ``Identity``, and of levels that do the same thing (Posterize at 0,
 2 and 4 keeps one bit, Solarize at 10 is the negative that it is at 0) one is kept: no two candidates act alike.
+
+``cifar``, ``cifar_release``, ``imagenet``: the operations of Liu et al. at the levels of the paper, of the policies
+that its authors released (in their order), and of its search on ImageNet, as published: at high levels some candidates
+act alike, so that the sizes of the spaces are the paper's.
 """
 
 _LEVELS = (0, 2, 4, 6, 8, 10)
@@ -37,6 +41,31 @@ _DETECTION = {
     'Cutout_Only_BBoxes': _LEVELS_ABOVE_ZERO,
 }
 
+_WITHOUT_LEVEL = ('Identity', 'FlipLR', 'FlipUD', 'AutoContrast', 'Equalize', 'Invert', 'Blur', 'Smooth')
+_RELEASED = (
+    'Rotate',
+    'PosterizeIncreasing',
+    'ShearX',
+    'ShearY',
+    'TranslateX',
+    'TranslateY',
+    'SolarizeIncreasing',
+    'Color',
+    'Contrast',
+    'Brightness',
+    'Sharpness',
+)
+_WITH_CUTOUT = _RELEASED[:7] + ('CutoutAbs',) + _RELEASED[7:]
+
+
+def _classification(with_level: tuple[str, ...], levels: tuple[int, ...]) -> tuple[tuple[str, int | None], ...]:
+    without = tuple((op, None) for op in _WITHOUT_LEVEL)
+    return without + tuple((op, level) for op in with_level for level in levels)
+
+
 PRESETS = {
     'detection': tuple((op, level) for op, levels in _DETECTION.items() for level in levels),
+    'cifar': _classification(_WITH_CUTOUT, (2, 5, 8, 11, 14)),
+    'cifar_release': _classification(_RELEASED, (0, 2, 10, 14)),
+    'imagenet': _classification(_WITH_CUTOUT, (7, 14)),
 }

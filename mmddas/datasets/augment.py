@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterable
 
+import cv2
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
@@ -36,7 +37,7 @@ class DDASAugment(BaseTransform):
     Boxes that leave the image, or keep less than ``min_box_size``, are dropped with all that belongs to them;
     the image stays, even without any box.
 
-    Required Keys: ``img`` ``(H, W, 3)`` uint8 BGR.
+    Required Keys: ``img`` ``(H, W, 3)`` uint8, BGR or as ``channel_order`` says.
     Modified Keys, where present: ``img``, ``img_shape``, ``gt_bboxes``, ``gt_bboxes_labels``,
     ``gt_ignore_flags``, ``gt_instances_ids``, ``gt_masks``, ``gt_seg_map``, ``homography_matrix``.
 
@@ -69,10 +70,14 @@ class DDASAugment(BaseTransform):
         interpolation: str | None = None,
         reference_size: int | None = None,
         min_box_size: float = 1.0,
+        channel_order: str = 'bgr',
     ) -> None:
+        if channel_order not in ('bgr', 'rgb'):
+            raise ValueError(f"channel_order must be 'bgr' or 'rgb', got {channel_order!r}")
         self._given_options = dict(box_prob=box_prob, interpolation=interpolation, reference_size=reference_size)
         self.set_policy(policy)
         self.min_box_size = min_box_size
+        self.channel_order = channel_order
         # Epoch and number of epochs; -1: not told. In shared memory, for workers that live through epochs.
         self._progress = torch.tensor([-1, 1]).share_memory_()
         self._warned = False
@@ -129,7 +134,7 @@ class DDASAugment(BaseTransform):
 
     def augment(self, results: dict, sub_policy: Iterable[Candidate], rng: np.random.Generator) -> dict:
         """Apply one sub-policy to a sample, in place of the sample's entries but not of their arrays."""
-        image = results['img']
+        image = self._bgr(results['img'])
         boxes = _boxes_as_array(results.get('gt_bboxes'))
         moves = []
         for candidate in sub_policy:
@@ -137,13 +142,17 @@ class DDASAugment(BaseTransform):
                 candidate.op, image, boxes, level=candidate.level, rng=rng, **self.options
             )
             moves += new_moves
-        results['img'] = image
+        results['img'] = self._bgr(image)
         results['img_shape'] = image.shape[:2]
         if moves:
             _move_annotations(results, moves)
             if 'gt_bboxes' in results and any(move.region is None for move in moves):
                 _replace_boxes(results, boxes, self.min_box_size)
         return results
+
+    def _bgr(self, image: np.ndarray) -> np.ndarray:
+        """From the pipeline's channel order to that of the operations, or back."""
+        return image if self.channel_order == 'bgr' else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(schedule={self.schedule and len(self.schedule)} snapshots, {self.options})'

@@ -1,6 +1,6 @@
 """Image operations on NumPy arrays, with boxes and masks moved along. NumPy and OpenCV only."""
 
-from . import detection  # noqa: F401  (fills the table)
+from . import classification, detection  # noqa: F401  (fill the table)
 from .operation import (
     INTERPOLATIONS,
     OPERATIONS,

@@ -11,6 +11,8 @@ import numpy as np
 LEVELS = np.arange(256)
 # ITU-R 601-2, in OpenCV's channel order.
 GREY_WEIGHTS_BGR = np.array([0.114, 0.587, 0.2989])
+SMOOTHING = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13
+BLURRING = np.pad(np.zeros((3, 3)), 1, constant_values=1) / 16
 # cv2 rounds where the reference truncates: half a grey level lower, and a hair up so that whole numbers stay.
 TRUNCATE = -0.5 + 1e-3
 
@@ -62,6 +64,11 @@ def solarize(image: np.ndarray, threshold: int) -> np.ndarray:
     return _look_up(image, np.where(threshold > LEVELS, LEVELS, 255 - LEVELS))
 
 
+def invert(image: np.ndarray) -> np.ndarray:
+    """The negative."""
+    return cv2.bitwise_not(image)
+
+
 def solarize_add(image: np.ndarray, addition: int) -> np.ndarray:
     """Add ``addition`` to the pixels below 128."""
     return _look_up(image, np.where(LEVELS < 128, LEVELS + addition, LEVELS))
@@ -73,9 +80,9 @@ def _blend(degenerate: np.ndarray, image: np.ndarray, factor: float) -> np.ndarr
 
 
 def color(image: np.ndarray, factor: float) -> np.ndarray:
-    """Blend with the grey image."""
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    return _blend(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), image, factor)
+    """Blend with the grey image: one linear map of the three channels, without rounding the grey in between."""
+    blend = factor * np.eye(3) + (1 - factor) * GREY_WEIGHTS_BGR
+    return cv2.transform(image, np.hstack([blend, np.full((3, 1), TRUNCATE)]))
 
 
 def contrast(image: np.ndarray, factor: float) -> np.ndarray:
@@ -89,13 +96,31 @@ def brightness(image: np.ndarray, factor: float) -> np.ndarray:
     return _look_up(image, factor * LEVELS)
 
 
+def _filter(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Convolve; the border, where the kernel does not fit, stays."""
+    border = len(kernel) // 2
+    result = image.copy()
+    inside = (slice(border, image.shape[0] - border), slice(border, image.shape[1] - border))
+    if result[inside].size:
+        result[inside] = cv2.filter2D(image, -1, kernel)[inside]
+    return result
+
+
 def sharpness(image: np.ndarray, factor: float) -> np.ndarray:
     """Blend with the smoothed image; the border, where the kernel does not fit, stays."""
     if min(image.shape[:2]) < 3:
         return image
-    kernel = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13
-    smooth = cv2.filter2D(image, -1, kernel, delta=TRUNCATE)
-    inside = (slice(1, -1), slice(1, -1))
-    result = image.copy()
-    result[inside] = _blend(smooth[inside], image[inside], factor)
+    result = _blend(_filter(image, SMOOTHING), image, factor)
+    for edge in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
+        result[edge] = image[edge]  # the blend truncates
     return result
+
+
+def smooth(image: np.ndarray) -> np.ndarray:
+    """PIL's ``SMOOTH``: a mean of 3x3 pixels, the middle one five times; the border stays."""
+    return _filter(image, SMOOTHING)
+
+
+def blur(image: np.ndarray) -> np.ndarray:
+    """PIL's ``BLUR``: the mean of the rim of 5x5 pixels; a border of two pixels stays."""
+    return _filter(image, BLURRING)

@@ -38,7 +38,7 @@ def box_cutout(fraction: float, height: int, width: int, boxes: np.ndarray, rng:
     return x - half_width, y - half_height, x + half_width, y + half_height
 
 
-def _blend_factor(level: float) -> float:
+def blend_factor(level: float) -> float:
     return 0.18 * level + 0.1
 
 
@@ -56,7 +56,7 @@ def _degrees(level: float) -> float:
     return 3.0 * level
 
 
-def _slope(level: float) -> float:
+def slope(level: float) -> float:
     return 0.03 * level
 
 
@@ -70,28 +70,29 @@ def _box_pixels(level: float) -> float:
 
 _moving = dict(kind='affine', signed=True)
 _in_boxes = dict(per_box=True)
+_of_both_tasks = dict(tasks=('detection', 'classification'))
 
 register(
-    Operation('Identity', identity),
-    Operation('AutoContrast', auto_contrast),
-    Operation('Equalize', equalize),
+    Operation('Identity', identity, **_of_both_tasks),
+    Operation('AutoContrast', auto_contrast, **_of_both_tasks),
+    Operation('Equalize', equalize, **_of_both_tasks),
     Operation('Posterize', posterize, level_to_magnitude=_posterize_bits),
     Operation('Solarize', solarize, level_to_magnitude=_solarize_threshold),
     Operation('SolarizeAdd', solarize_add, level_to_magnitude=lambda level: int(11 * level)),
-    Operation('Color', color, level_to_magnitude=_blend_factor),
-    Operation('Contrast', contrast, level_to_magnitude=_blend_factor),
-    Operation('Brightness', brightness, level_to_magnitude=_blend_factor),
-    Operation('Sharpness', sharpness, level_to_magnitude=_blend_factor),
+    Operation('Color', color, level_to_magnitude=blend_factor, **_of_both_tasks),
+    Operation('Contrast', contrast, level_to_magnitude=blend_factor, **_of_both_tasks),
+    Operation('Brightness', brightness, level_to_magnitude=blend_factor, **_of_both_tasks),
+    Operation('Sharpness', sharpness, level_to_magnitude=blend_factor, **_of_both_tasks),
     Operation('Cutout', cutout, kind='patch', in_pixels=True, level_to_magnitude=lambda level: int(10 * level)),
     Operation('BBox_Cutout', box_cutout, kind='patch', level_to_magnitude=lambda level: 0.075 * level),
     Operation('Rotate_BBox', rotation, level_to_magnitude=_degrees, **_moving),
     Operation('TranslateX_BBox', shift_x, level_to_magnitude=_image_pixels, in_pixels=True, **_moving),
     Operation('TranslateY_BBox', shift_y, level_to_magnitude=_image_pixels, in_pixels=True, **_moving),
-    Operation('ShearX_BBox', shear_x, level_to_magnitude=_slope, **_moving),
-    Operation('ShearY_BBox', shear_y, level_to_magnitude=_slope, **_moving),
+    Operation('ShearX_BBox', shear_x, level_to_magnitude=slope, **_moving),
+    Operation('ShearY_BBox', shear_y, level_to_magnitude=slope, **_moving),
     Operation('Rotate_Only_BBoxes', rotation, level_to_magnitude=_degrees, **_moving, **_in_boxes),
-    Operation('ShearX_Only_BBoxes', shear_x, level_to_magnitude=_slope, **_moving, **_in_boxes),
-    Operation('ShearY_Only_BBoxes', shear_y, level_to_magnitude=_slope, **_moving, **_in_boxes),
+    Operation('ShearX_Only_BBoxes', shear_x, level_to_magnitude=slope, **_moving, **_in_boxes),
+    Operation('ShearY_Only_BBoxes', shear_y, level_to_magnitude=slope, **_moving, **_in_boxes),
     Operation(
         'TranslateX_Only_BBoxes',
         shift_x,

@@ -44,7 +44,32 @@ def flip_x(height: int, width: int) -> np.ndarray:
     return np.array([[-1.0, 0.0, width - 1], [0.0, 1.0, 0.0]])
 
 
-def warp(image: np.ndarray, matrix: np.ndarray, fill: int = FILL, interpolation: int = cv2.INTER_NEAREST):
+def flip_y(height: int, width: int) -> np.ndarray:
+    """Top and bottom exchanged."""
+    return np.array([[1.0, 0.0, 0.0], [0.0, -1.0, height - 1]])
+
+
+def quarter_turn(height: int, width: int) -> np.ndarray:
+    """Counter-clockwise by 90 degrees about the image centre; a square image keeps all its pixels."""
+    return np.array([[0.0, 1.0, (width - height) / 2], [-1.0, 0.0, (width + height) / 2 - 1]])
+
+
+def corner_shear_x(slope: float, height: int, width: int) -> np.ndarray:
+    """:func:`shear_x` about the corner of the corner pixel, as PIL has it, in place of that pixel's centre."""
+    return np.array([[1.0, -slope, -slope / 2], [0.0, 1.0, 0.0]])
+
+
+def corner_shear_y(slope: float, height: int, width: int) -> np.ndarray:
+    """:func:`shear_y` about the corner of the corner pixel, as PIL has it, in place of that pixel's centre."""
+    return np.array([[1.0, 0.0, 0.0], [-slope, 1.0, -slope / 2]])
+
+
+def warp(
+    image: np.ndarray,
+    matrix: np.ndarray,
+    fill: int | tuple[int, int, int] = FILL,
+    interpolation: int = cv2.INTER_NEAREST,
+) -> np.ndarray:
     """Move the pixels of an image or mask ``(H, W[, C])``; uncovered ones become ``fill``."""
     height, width = image.shape[:2]
     return cv2.warpAffine(
@@ -53,7 +78,7 @@ def warp(image: np.ndarray, matrix: np.ndarray, fill: int = FILL, interpolation:
         (width, height),
         flags=interpolation,
         borderMode=cv2.BORDER_CONSTANT,
-        borderValue=(fill,) * 4,
+        borderValue=(fill,) * 4 if isinstance(fill, int) else fill,
     )
 
 

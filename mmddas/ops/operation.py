@@ -14,6 +14,9 @@ import numpy as np
 
 from .geometry import FILL, on_edges, warp, warp_boxes
 
+Fill = int | tuple[int, int, int]
+"""A grey level, or one of each channel in BGR order."""
+
 Region = tuple[int, int, int, int]
 """x1, y1, x2, y2 in whole pixels, the ends excluded."""
 
@@ -39,13 +42,16 @@ class Operation:
             - ``'affine'``: ``function([magnitude,] height, width) -> matrix (2, 3)``, the map from a pixel's index
               (x, y) in the input to its index in the output; boxes and masks move with it;
             - ``'patch'``: ``function(magnitude, height, width, boxes, rng) -> Region | None``, a rectangle to be
-              filled with grey (128); it may reach beyond the image.
+              filled; it may reach beyond the image.
         kind: One of the above.
         level_to_magnitude: What a level (0..10) means; None where the operation has no level.
         signed: The magnitude's sign is drawn with probability 1/2 per image.
         per_box: Acts on the content of every box, as an image of its own, with probability ``box_prob`` each.
             Boxes stay as they are.
-        in_pixels: The magnitude is a length in pixels, made for images of about 640 pixels.
+        in_pixels: The magnitude is a length in pixels, made for images of about 640 pixels; it stays as it is unless
+            a ``reference_size`` is asked for.
+        image_size: The magnitude is a length in pixels of an image of this size, always scaled to the image at hand.
+        fill: What patches, and pixels that an affine map leaves uncovered, become.
         tasks: The search-space families that list it.
     """
 
@@ -56,6 +62,8 @@ class Operation:
     signed: bool = False
     per_box: bool = False
     in_pixels: bool = False
+    image_size: int | None = None
+    fill: Fill = FILL
     tasks: tuple[str, ...] = ('detection',)
 
     def __post_init__(self) -> None:
@@ -73,7 +81,9 @@ class Operation:
     def check_level(self, level: float | None) -> None:
         """Raise ValueError where ``level`` does not fit the operation."""
         if self.takes_level and not (isinstance(level, (int, float)) and np.isfinite(level) and level >= 0):
-            raise ValueError(f'Operation {self.name!r} needs a level (a number from 0 to 10), got {level!r}')
+            raise ValueError(
+                f'Operation {self.name!r} needs a level (a number of at least 0, usually up to 10), got {level!r}'
+            )
         if not self.takes_level and level is not None:
             raise ValueError(f'Operation {self.name!r} takes no level, got {level!r}; write None')
 
@@ -128,7 +138,7 @@ def _colour(image, operation, magnitudes, region, boxes, rng, interpolation):
 
 def _affine(image, operation, magnitudes, region, boxes, rng, interpolation):
     matrix = operation.function(*magnitudes, *image.shape[:2])
-    return warp(image, matrix, interpolation=interpolation), Move(matrix, region)
+    return warp(image, matrix, operation.fill, interpolation), Move(matrix, region)
 
 
 def _patch(image, operation, magnitudes, region, boxes, rng, interpolation):
@@ -137,7 +147,7 @@ def _patch(image, operation, magnitudes, region, boxes, rng, interpolation):
         return image, None
     x1, y1, x2, y2 = np.maximum(patch, 0)
     image = image.copy()
-    image[y1:y2, x1:x2] = FILL
+    image[y1:y2, x1:x2] = operation.fill
     return image, None
 
 
@@ -189,8 +199,9 @@ def apply_with_moves(
     magnitudes = ()
     if operation.takes_level:
         magnitude = operation.level_to_magnitude(level)
-        if operation.in_pixels and reference_size:
-            magnitude = int(magnitude * max(height, width) / reference_size)
+        made_for = operation.image_size or (operation.in_pixels and reference_size)
+        if made_for:
+            magnitude = int(magnitude * max(height, width) / made_for)
         if operation.signed:
             magnitude *= rng.choice((-1, 1)) if sign is None else sign
         magnitudes = (magnitude,)

@@ -1,7 +1,16 @@
 """Figures and tables of policies, and contact sheets of augmented images."""
 
 from .augment_sheet import operation_sheet, policy_sheet, sample_sheet, write_image
+from .operation_bars import draw_operation_bars
 from .policy_figure import draw_policy
 from .policy_table import policy_table
 
-__all__ = ['draw_policy', 'operation_sheet', 'policy_sheet', 'policy_table', 'sample_sheet', 'write_image']
+__all__ = [
+    'draw_operation_bars',
+    'draw_policy',
+    'operation_sheet',
+    'policy_sheet',
+    'policy_table',
+    'sample_sheet',
+    'write_image',
+]

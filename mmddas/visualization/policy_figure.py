@@ -62,7 +62,11 @@ def draw_policy(schedule: PolicySchedule, path: str | os.PathLike) -> None:
     """
     if not schedule.snapshots:
         raise ValueError('The schedule is empty: nothing has been searched yet')
-    figure = _figure(schedule)
+    _save(_figure(schedule), path)
+
+
+def _save(figure: Figure, path: str | os.PathLike) -> None:
+    """Write a figure atomically; ValueError where the suffix is no format."""
     known = sorted(figure.canvas.get_supported_filetypes())
     suffix = Path(path).suffix.lstrip('.').lower()
     if suffix not in known:
@@ -114,9 +118,9 @@ class Curve:
 class Canvas:
     """A figure of a size in inches, on which axes are placed in inches from the top left."""
 
-    def __init__(self, width: float, height: float) -> None:
+    def __init__(self, width: float, height: float, dpi: int = DPI) -> None:
         self.width, self.height = width, height
-        self.figure = Figure(figsize=(width, height), dpi=DPI, facecolor='white')
+        self.figure = Figure(figsize=(width, height), dpi=dpi, facecolor='white')
         FigureCanvasAgg(self.figure)
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:

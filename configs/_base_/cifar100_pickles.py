@@ -1,0 +1,11 @@
+"""CIFAR-100 in its own format, which MMPretrain downloads into ``data/cifar100``; else as ``cifar10_pickles.py``."""
+
+_base_ = ['./cifar10_pickles.py']
+
+data_preprocessor = dict(num_classes=100, mean=[129.304, 124.070, 112.434], std=[68.170, 65.392, 70.418])
+train_dataset = dict(type='CIFAR100', data_root='data/cifar100')
+plain_train_dataset = dict(type='CIFAR100', data_root='data/cifar100')
+test_dataset = dict(type='CIFAR100', data_root='data/cifar100')
+train_dataloader = dict(dataset=train_dataset)
+val_dataloader = dict(dataset=test_dataset)
+test_dataloader = val_dataloader

@@ -1,0 +1,29 @@
+"""Train the thin ResNet-18 on reduced CIFAR-10, 4,000 training images, with the policy of ``resnet18thin_cifar10.py``.
+
+    python tools/train.py configs/ddas_cls/resnet18thin_cifar10_4k.py
+
+A choice of this project; error on all 10,000 test images after the last epoch.
+"""
+
+_base_ = [
+    '../_base_/resnet18_thin.py',
+    '../_base_/cifar10_{{$CIFAR10_FORMAT:pickles}}.py',
+    '../_base_/runtime_cls.py',
+]
+
+policy_file = 'work_dirs/resnet18thin_cifar10/policy.json'
+custom_hooks = [dict(type='ChannelsLastHook'), dict(type='PolicyScheduleHook')]
+
+max_epochs = 60
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(_delete_=True, type='StratifiedSubset', num_samples=4000, dataset={{_base_.train_dataloader.dataset}}),
+)
+val_dataloader = dict(num_workers=0, persistent_workers=False)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
+optim_wrapper = dict(
+    type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
+)
+param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=True, T_max=max_epochs, convert_to_iter_based=True)]

@@ -1,0 +1,5 @@
+"""``resnet18thin_cifar10_4k.py`` with the policy of ``resnet18thin_cifar10_fixed.py``, p_tp fixed to 0.35."""
+
+_base_ = ['./resnet18thin_cifar10_4k.py']
+
+policy_file = 'work_dirs/resnet18thin_cifar10_fixed/policy.json'

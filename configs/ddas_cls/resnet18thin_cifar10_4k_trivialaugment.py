@@ -1,0 +1,18 @@
+"""``resnet18thin_cifar10_4k.py`` with torchvision's TrivialAugment in the place of a searched policy."""
+
+_base_ = ['./resnet18thin_cifar10_4k_baseline.py']
+
+train_dataloader = dict(
+    dataset=dict(
+        dataset=dict(
+            pipeline=[
+                *_base_.load,
+                *_base_.to_pil,
+                dict(type='torchvision/TrivialAugmentWide'),
+                *_base_.from_pil,
+                *_base_.crop_flip_cutout,
+                *_base_.pack,
+            ]
+        )
+    )
+)

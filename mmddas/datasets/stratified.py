@@ -1,0 +1,79 @@
+"""Stratified subsets of a classification data set, without a file: S_train and S_val of a search on CIFAR."""
+
+import numpy as np
+from mmengine.registry import DATASETS
+from torch.utils.data import Dataset
+
+
+def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
+    """All indices in a random order of which every stretch holds the classes in their proportions.
+
+    Args:
+        labels: ``(N,)`` class numbers.
+        seed: The order's.
+
+    Returns:
+        Indices ``(N,)``. Where all C classes are of one size, the first ``n C`` hold n of each.
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.asarray(labels)
+    quantiles = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        quantiles[members] = (np.arange(len(members)) + 0.5) / len(members)
+    shuffled = rng.permutation(len(labels))  # ties between classes in random order
+    return shuffled[np.argsort(quantiles[shuffled], kind='stable')]
+
+
+@DATASETS.register_module()
+class StratifiedSubset(Dataset):
+    """Some samples of a classification data set, each class in its proportion, drawn by a seed.
+
+    Subsets of one seed are stretches of one order: S_train as the first 2,000 samples and S_val as the next 2,000
+    (``skip=2000``) are disjoint, and the first 4,000 are both together.
+
+    Args:
+        dataset: A data set with ``get_gt_labels()``, as MMPretrain's have it, or its config.
+        num_samples: How many.
+        skip: How many samples of the order come before the first one.
+        seed: The draw's; it need not be the run's.
+
+    Raises:
+        ValueError: More samples than there are, or none.
+
+    Example:
+        >>> train_dataloader = dict(batch_size=32, dataset=dict(
+        ...     type='StratifiedSubset', num_samples=2000,
+        ...     dataset=dict(type='CIFAR10', data_root='data/cifar10', split='train', pipeline=[...])))
+    """
+
+    def __init__(self, dataset: Dataset | dict, num_samples: int, skip: int = 0, seed: int = 0) -> None:
+        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        self.dataset.full_init()
+        total = len(self.dataset)
+        if num_samples < 1 or skip < 0 or skip + num_samples > total:
+            raise ValueError(
+                f'StratifiedSubset: {num_samples} samples after the first {skip} are asked for, the data set has '
+                f'{total}: num_samples + skip must be at most that, num_samples at least 1'
+            )
+        order = stratified_order(self.dataset.get_gt_labels(), seed)
+        self.indices = order[skip : skip + num_samples]
+
+    @property
+    def metainfo(self) -> dict:
+        return self.dataset.metainfo
+
+    def full_init(self) -> None:
+        """Done at construction; the Runner asks."""
+
+    def get_gt_labels(self) -> np.ndarray:
+        return self.dataset.get_gt_labels()[self.indices]
+
+    def get_cat_ids(self, index: int) -> list[int]:
+        return self.dataset.get_cat_ids(int(self.indices[index]))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int):
+        return self.dataset[int(self.indices[index])]
