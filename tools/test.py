@@ -1,9 +1,20 @@
-"""Evaluate a trained detector on the config's test set."""
+"""Evaluate a trained detector or classifier on the config's test set."""
 
 import argparse
 
+from mmengine.evaluator import BaseMetric, DumpResults
+
 import mmddas  # noqa: F401  (registers the components, and makes MMCV work without compiled operators)
 from mmddas.command_line import add_arguments, build_runner, load_config
+
+
+def _dump(scope: str | None, path: str) -> BaseMetric:
+    """The metric that writes predictions; MMDetection has one of its own, which makes its masks small."""
+    if scope == 'mmdet':
+        from mmdet.evaluation import DumpDetResults
+
+        return DumpDetResults(out_file_path=path)
+    return DumpResults(out_file_path=path)
 
 
 def main() -> None:
@@ -17,9 +28,7 @@ def main() -> None:
     if args.out:
         if not args.out.endswith(('.pkl', '.pickle')):
             raise SystemExit(f'--out writes a pickle file: its name must end in .pkl, got {args.out}')
-        from mmdet.evaluation import DumpDetResults
-
-        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+        runner.test_evaluator.metrics.append(_dump(config.get('default_scope'), args.out))
     runner.test()
 
 

@@ -1,4 +1,4 @@
-"""Train a detector, with a searched policy where the config has a DDASAugment.
+"""Train a detector or classifier, with a searched policy where the config has a DDASAugment.
 
 python tools/train.py CONFIG --cfg-options policy_file=work_dirs/SEARCH/policy.json
 """

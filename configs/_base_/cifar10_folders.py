@@ -7,20 +7,20 @@ load = [dict(type='LoadImageFromFile')]  # as BGR
 to_pil = [dict(type='NumpyToPIL', to_rgb=True)]
 from_pil = [dict(type='PILToNumpy', to_bgr=True)]
 augment = [dict(type='DDASAugment')]
-crop_flip_cutout = [
+crop_flip = [
     dict(type='RandomCrop', crop_size=32, padding=4),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='Cutout', shape=16, pad_val=(114, 123, 125), prob=1.0),
 ]
+cutout = [dict(type='Cutout', shape=16, pad_val=(114, 123, 125), prob=1.0)]
 pack = [dict(type='PackInputs')]
-baseline_pipeline = load + crop_flip_cutout + pack
+baseline_pipeline = load + crop_flip + cutout + pack
 
 train_dataset = dict(
     _delete_=True,
     type='CustomDataset',
     data_root='data/cifar10',
     data_prefix='train',
-    pipeline=load + augment + crop_flip_cutout + pack,
+    pipeline=load + augment + crop_flip + cutout + pack,
 )
 plain_train_dataset = dict(
     _delete_=True, type='CustomDataset', data_root='data/cifar10', data_prefix='train', pipeline=load + pack

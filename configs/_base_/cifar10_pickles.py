@@ -15,16 +15,16 @@ load = []  # the data set brings them
 to_pil = [dict(type='NumpyToPIL')]
 from_pil = [dict(type='PILToNumpy')]
 augment = [dict(type='DDASAugment', channel_order='rgb')]
-crop_flip_cutout = [
+crop_flip = [
     dict(type='RandomCrop', crop_size=32, padding=4),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='Cutout', shape=16, pad_val=(125, 123, 114), prob=1.0),
 ]
+cutout = [dict(type='Cutout', shape=16, pad_val=(125, 123, 114), prob=1.0)]
 pack = [dict(type='PackInputs')]
-baseline_pipeline = load + crop_flip_cutout + pack
+baseline_pipeline = load + crop_flip + cutout + pack
 
 train_dataset = dict(
-    type='CIFAR10', data_root='data/cifar10', split='train', pipeline=load + augment + crop_flip_cutout + pack
+    type='CIFAR10', data_root='data/cifar10', split='train', pipeline=load + augment + crop_flip + cutout + pack
 )
 # S_val of a search: training images as they are.
 plain_train_dataset = dict(type='CIFAR10', data_root='data/cifar10', split='train', pipeline=load + pack)

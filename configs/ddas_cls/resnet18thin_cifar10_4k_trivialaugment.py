@@ -10,7 +10,7 @@ train_dataloader = dict(
                 *_base_.to_pil,
                 dict(type='torchvision/TrivialAugmentWide'),
                 *_base_.from_pil,
-                *_base_.crop_flip_cutout,
+                *_base_.crop_flip,
                 *_base_.pack,
             ]
         )

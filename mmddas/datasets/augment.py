@@ -50,6 +50,8 @@ class DDASAugment(BaseTransform):
         reference_size: Lengths in pixels grow with the image's longer side over this; 0 keeps the reference's
             pixels. None: as searched, else 0.
         min_box_size: Width and height in pixels below which a moved box is dropped.
+        channel_order: ``'bgr'``, as ``LoadImageFromFile`` has it, or ``'rgb'``, as data sets that bring their images
+            (MMPretrain's CIFAR10, ...) have it; a property of the data, so that no policy carries it.
 
     Example:
         >>> train_pipeline = [
@@ -134,7 +136,7 @@ class DDASAugment(BaseTransform):
 
     def augment(self, results: dict, sub_policy: Iterable[Candidate], rng: np.random.Generator) -> dict:
         """Apply one sub-policy to a sample, in place of the sample's entries but not of their arrays."""
-        image = self._bgr(results['img'])
+        image = self.bgr(results['img'])
         boxes = _boxes_as_array(results.get('gt_bboxes'))
         moves = []
         for candidate in sub_policy:
@@ -142,7 +144,7 @@ class DDASAugment(BaseTransform):
                 candidate.op, image, boxes, level=candidate.level, rng=rng, **self.options
             )
             moves += new_moves
-        results['img'] = self._bgr(image)
+        results['img'] = self.bgr(image)
         results['img_shape'] = image.shape[:2]
         if moves:
             _move_annotations(results, moves)
@@ -150,8 +152,8 @@ class DDASAugment(BaseTransform):
                 _replace_boxes(results, boxes, self.min_box_size)
         return results
 
-    def _bgr(self, image: np.ndarray) -> np.ndarray:
-        """From the pipeline's channel order to that of the operations, or back."""
+    def bgr(self, image: np.ndarray) -> np.ndarray:
+        """From the channel order of the pipeline to BGR, as operations and files have it; or back."""
         return image if self.channel_order == 'bgr' else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
 
     def __repr__(self) -> str:

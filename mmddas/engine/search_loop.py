@@ -34,6 +34,8 @@ POLICY_OPTIM = dict(
     op=dict(type='Adam', lr=0.005, betas=(0.5, 0.999)),
     total=dict(type='Adam', lr=0.001, betas=(0.5, 0.999)),
 )
+# What a default scope is for.
+TASKS = dict(mmdet='detection', mmpretrain='classification')
 # Optimizers whose step is linear in the gradient, as Eq. 16 and 17 need it.
 LINEAR_OPTIMIZERS = (torch.optim.SGD,)
 
@@ -109,6 +111,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             space,
             meta=dict(
                 mmddas=__version__,
+                task=TASKS.get(runner.default_scope.scope_name),
                 config=runner.experiment_name,
                 seed=runner.seed,
                 num_sub_policies=num_sub_policies,

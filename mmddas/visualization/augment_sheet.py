@@ -171,12 +171,14 @@ def _drawn_samples(dataset: object, index: int, draws: int, seed: int) -> list[d
     with seeded(seed, index):
         original = dataset[index]
     augment = original.pop(_Stop.KEY)
-    samples = [dict(original, title=Path(original.get('img_path', f'sample {index}')).name)]
+    samples = [
+        dict(original, img=augment.bgr(original['img']), title=Path(original.get('img_path', f'sample {index}')).name)
+    ]
     for draw in range(draws):
         rng = np.random.default_rng((seed, index, draw))
         sub_policy = augment.draw(augment.snapshot, rng)
         sample = augment.augment(copy.deepcopy(original), sub_policy, rng)
-        samples.append(dict(sample, title='\n'.join(map(str, sub_policy))))
+        samples.append(dict(sample, img=augment.bgr(sample['img']), title='\n'.join(map(str, sub_policy))))
     return samples
 
 

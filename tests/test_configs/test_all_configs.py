@@ -1,0 +1,149 @@
+"""Every config of the repository builds as it is, on tiny data, and runs two iterations and, where it has one, an
+evaluation. Sizes of images and batches are made small; networks, pipelines, losses and optimizers are the config's."""
+
+import pickle
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+DETECTION = sorted(path.name for path in (CONFIGS / 'ddas').glob('*.py'))
+CLASSIFICATION = sorted(path.name for path in (CONFIGS / 'ddas_cls').glob('*.py'))
+SIZE = 64
+
+
+@pytest.fixture(scope='session')
+def images(tmp_path_factory) -> Path:
+    """``cifar10``, ``cifar100`` in both formats, and ``imagenet``: random images."""
+    rng = np.random.default_rng(0)
+    root = tmp_path_factory.mktemp('images')
+    for name, folder, classes, batches, label_key in (
+        ('cifar10', 'cifar-10-batches-py', 10, [f'data_batch_{i}' for i in range(1, 6)] + ['test_batch'], 'labels'),
+        ('cifar100', 'cifar-100-python', 100, ['train', 'test'], 'fine_labels'),
+    ):
+        (root / name / folder).mkdir(parents=True)
+        meta = [f'class_{i}' for i in range(classes)]
+        meta_file, key = ('batches.meta', 'label_names') if name == 'cifar10' else ('meta', 'fine_label_names')
+        (root / name / folder / meta_file).write_bytes(pickle.dumps({key: meta}))
+        for batch in batches:
+            labels = list(range(0, classes, max(classes // 10, 1)))
+            content = {'data': rng.integers(0, 256, (len(labels), 3072), dtype=np.uint8), label_key: labels}
+            (root / name / folder / batch).write_bytes(pickle.dumps(content))
+        for split in ('train', 'test'):
+            _write_classes(root / name / split, meta[:10], rng, count=1 + (split == 'train'))
+    wordnet = [f'n{i:08}' for i in range(4)]
+    lists = {split: _write_classes(root / 'imagenet' / split, wordnet, rng, count=2) for split in ('train', 'val')}
+    meta = root / 'imagenet' / 'meta'
+    meta.mkdir()
+    for name, split in (('train', 'train'), ('val', 'val'), ('search_train', 'train'), ('search_val', 'train')):
+        (meta / f'{name}.txt').write_text(''.join(f'{path} {label}\n' for path, label in lists[split][:4]))
+    (meta / 'search_classes.txt').write_text('\n'.join(wordnet))
+    return root
+
+
+def _write_classes(folder: Path, classes: list[str], rng: np.random.Generator, count: int) -> list[tuple[str, int]]:
+    written = []
+    for label, name in enumerate(classes):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            cv2.imwrite(str(folder / name / f'{number}.png'), rng.integers(0, 256, (32, 32, 3), dtype=np.uint8))
+            written.append((f'{name}/{number}.png', label))
+    return written
+
+
+@pytest.fixture
+def tiny(tmp_path, shapes, images, monkeypatch):
+    """Makes a config from a file, for the data at hand."""
+    for name in ('CIFAR10', 'CIFAR100'):
+        monkeypatch.setattr(f'mmpretrain.datasets.{name}._check_integrity', lambda self: True)
+
+    def make(path: Path) -> Config:
+        config = Config.fromfile(path)
+        if config.train_cfg.get('type') != 'DDASSearchLoop' and config.get('policy_file'):
+            task = 'detection' if path.parent.name == 'ddas' else 'cifar'
+            schedule = PolicySchedule(SearchSpace.preset(task))
+            schedule.append(AugmentationPolicy(schedule.space, init_total_prob=0.9))
+            config.policy_file = str(tmp_path / 'policy.json')
+            schedule.save(config.policy_file)
+        _shrink(config, shapes, images)
+        config.train_cfg.update(max_epochs=1)
+        if config.train_cfg.get('val_interval'):
+            config.train_cfg.val_interval = 1
+        config.default_hooks.checkpoint = dict(type='CheckpointHook', interval=-1, save_last=False)
+        config.log_level = 'ERROR'
+        config.work_dir = str(tmp_path / 'work')
+        config.experiment_name = config.visualizer.name = f'{tmp_path.name}_{path.stem}'
+        return config
+
+    return make
+
+
+def _shrink(node: dict, shapes: Path, images: Path) -> None:
+    """Batches of 2, two of them; images of 64 pixels; no pretrained weights; the tiny data sets."""
+    for key, value in list(node.items()):
+        if key == 'init_cfg' and 'checkpoint' in (value or {}):
+            node[key] = None
+        elif key in ('batch_size', 'num_samples'):
+            node[key] = 2 if key == 'batch_size' else 4
+        elif key == 'skip':
+            node[key] = 4
+        elif key == 'num_workers':
+            node.update(num_workers=0, persistent_workers=False)
+        elif key in ('scale', 'crop_size') and np.max(value) > SIZE:
+            node[key] = tuple(SIZE for _ in value) if isinstance(value, tuple) else SIZE
+        elif key == 'classes' and isinstance(value, str):
+            node[key] = str(images / 'imagenet' / 'meta' / 'search_classes.txt')
+        elif key == 'ann_file' and value.endswith('.json'):
+            node[key] = str(shapes / 'annotations' / ('train.json' if 'train' in value else 'test.json'))
+        for child in value if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(child, dict):
+                _shrink(child, shapes, images)
+    if node.get('type') == 'CocoDataset':
+        train = 'train.json' in node['ann_file']
+        node.update(data_root='', data_prefix=dict(img=f'{shapes}/{"train" if train else "test"}/'), indices=4)
+        node['metainfo'] = dict(classes=('disc', 'rectangle', 'triangle'))
+        node['filter_cfg'] = None
+    elif 'pipeline' in node and 'data_root' in node:
+        node['data_root'] = str(images / Path(node['data_root']).name)
+        node['indices'] = 4 if 'imagenet' in node['data_root'] else 10
+
+
+def _run(config: Config) -> Runner:
+    runner = Runner.from_cfg(config)
+    runner.train()
+    history = runner.message_hub.get_scalar('train/loss').data[0]
+    assert np.isfinite(history).all()
+    assert runner.iter >= 2
+    assert all(parameter.isfinite().all() for parameter in runner.model.parameters())
+    if config.train_cfg.type == 'DDASSearchLoop':
+        assert len(PolicySchedule.load(Path(config.work_dir) / 'policy.json')) == 1
+    return runner
+
+
+@pytest.mark.parametrize('name', DETECTION)
+def test_detection_config_runs(name, tiny):
+    _run(tiny(CONFIGS / 'ddas' / name))
+
+
+@pytest.mark.parametrize('name', CLASSIFICATION)
+def test_classification_config_runs(name, tiny):
+    _run(tiny(CONFIGS / 'ddas_cls' / name))
+
+
+@pytest.mark.parametrize('name', ['wrn40x2_cifar10.py', 'wrn28x10_cifar10_200e.py', 'wrn40x2_cifar100.py'])
+def test_class_folders_take_the_place_of_cifars_own_format(name, tiny, monkeypatch):
+    for variable in ('CIFAR10_FORMAT', 'CIFAR100_FORMAT'):
+        monkeypatch.setenv(variable, 'folders')
+    config = tiny(CONFIGS / 'ddas_cls' / name)
+    dataset = config.train_dataloader.dataset
+    assert dataset.get('dataset', dataset).type == 'CustomDataset'
+    if 'wrn28x10' in name:
+        config.model.backbone = dict(type='WideResNet', depth=10, width=1)
+        config.model.head.in_channels = 64
+    _run(config)

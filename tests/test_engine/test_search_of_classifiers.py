@@ -1,0 +1,144 @@
+"""MMPretrain's classifiers and data, searched with on the same core."""
+
+import copy
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DATASETS, init_default_scope
+from mmengine.runner import Runner
+
+from mmddas.core import SearchSpace
+from mmddas.datasets import DDASAugment, SearchDataset
+from mmddas.datasets.views import SampleKey
+from mmddas.engine import ChannelsLastHook
+
+pytest.importorskip('mmpretrain')
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'ddas_cls'
+LOAD = dict(type='LoadImageFromFile')
+PACK = dict(type='PackInputs')
+
+
+@pytest.fixture(autouse=True)
+def mmpretrain_scope(one_thread_and_mmdet_scope):
+    init_default_scope('mmpretrain')
+
+
+@pytest.fixture(scope='module')
+def folders(tmp_path_factory) -> Path:
+    """Two classes of 8 images of 40x48, the first one brighter."""
+    rng = np.random.default_rng(0)
+    root = tmp_path_factory.mktemp('folders')
+    for label, name in enumerate(('bright', 'dark')):
+        (root / name).mkdir()
+        for i in range(8):
+            image = rng.integers(0, 128, (40, 48, 3), dtype=np.uint8) + np.uint8(100 * (1 - label))
+            cv2.imwrite(str(root / name / f'{i}.png'), image)
+    return root
+
+
+def views(folders: Path, before: list, after: list, candidates: list) -> list[np.ndarray]:
+    """The four views of one sample, L^ = 3, as arrays ``(H, W, 3)``."""
+    pipeline = [LOAD, *before, dict(type='DDASAugment'), *after, PACK]
+    dataset = DATASETS.build(dict(type='CustomDataset', data_root=str(folders), pipeline=pipeline))
+    sample = SearchDataset(dataset, SearchSpace(candidates, num_ops=1), 3, seed=0)[SampleKey(3, 0, 0)]
+    return [view['inputs'].permute(1, 2, 0).numpy() for view in sample.views]
+
+
+def test_what_is_before_the_operations_is_shared_by_the_views(folders):
+    crop = dict(type='RandomResizedCrop', scale=24)
+    clean, *augmented = views(folders, [crop], [], ['Identity'])
+    assert clean.shape == (24, 24, 3)
+    assert all(np.array_equal(clean, view) for view in augmented)
+    clean, *augmented = views(folders, [crop], [], ['Invert'])
+    assert all(np.array_equal(255 - clean, view) for view in augmented)
+
+
+@pytest.mark.parametrize(
+    'after',
+    [
+        dict(type='RandomCrop', crop_size=32, padding=4),
+        dict(type='Cutout', shape=16, pad_val=(114, 123, 125), prob=1.0),
+        dict(type='RandomResizedCrop', scale=24),
+    ],
+    ids=lambda step: step['type'],
+)
+def test_what_is_after_the_operations_is_drawn_for_each_view(folders, after):
+    drawn = views(folders, [], [after], ['Identity'])
+    assert all(not np.array_equal(first, second) for first, second in zip(drawn, drawn[1:], strict=False))
+
+
+def search_config(folders: Path, work_dir: Path, **changes) -> Config:
+    config = Config.fromfile(CONFIGS / 'wrn40x2_cifar10_rotated.py')
+    config.model.backbone.update(depth=10, width=1)
+    config.model.head.update(num_classes=2, in_channels=64)
+    data = dict(type='CustomDataset', data_root=str(folders))
+    crop = dict(type='RandomCrop', crop_size=32)
+    config.train_dataloader.update(batch_size=4, num_workers=0, persistent_workers=False)
+    config.train_dataloader.dataset = data | dict(pipeline=[LOAD, dict(type='DDASAugment'), crop, PACK])
+    config.train_cfg.policy_dataloader.update(batch_size=8, num_workers=0, persistent_workers=False)
+    config.train_cfg.policy_dataloader.dataset = data | dict(pipeline=[LOAD, crop, PACK])
+    config.train_cfg.max_epochs = 2
+    config.default_hooks.logger.interval = 1
+    config.log_level = 'ERROR'
+    config.work_dir = str(work_dir)
+    config.experiment_name = config.visualizer.name = f'{work_dir.parent.name}_{work_dir.name}'
+    config.merge_from_dict(changes)
+    return config
+
+
+def test_a_classifier_can_be_searched_with(folders, tmp_path):
+    runner = Runner.from_cfg(search_config(folders, tmp_path / 'work'))
+    runner.train()
+    losses = runner.message_hub.get_scalar('train/loss').data[0]
+    assert len(losses) == 8 and np.isfinite(losses).all()
+    assert runner.message_hub.get_scalar('train/skipped_updates').data[0][-1] == 0
+    probs = runner.train_loop.policy.op_probs
+    assert probs.max() > probs.min()
+    assert runner.train_loop.policy.total_prob != 0.35
+
+
+def test_a_fixed_total_prob_stays_while_operations_are_learned(folders, tmp_path):
+    changes = {'train_cfg.policy_optim.total': None, 'train_cfg.init_total_prob': 0.6}
+    runner = Runner.from_cfg(search_config(folders, tmp_path / 'work', **changes))
+    runner.train()
+    assert [snapshot.total_prob for snapshot in runner.train_loop.schedule.snapshots] == [pytest.approx(0.6)] * 2
+    assert runner.train_loop.policy.op_logits.any()
+
+
+def test_channel_order_changes_nothing_but_the_order():
+    image = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    sub_policy = SearchSpace([('Color', 2), ('CutoutAbs', 4), ('Contrast', 9)]).candidates
+    results = {
+        order: DDASAugment(channel_order=order).augment(dict(img=given), sub_policy, np.random.default_rng(1))['img']
+        for order, given in (('bgr', image), ('rgb', image[..., ::-1].copy()))
+    }
+    assert np.array_equal(results['bgr'], results['rgb'][..., ::-1])
+    assert not np.array_equal(results['bgr'], image)
+
+
+def test_an_unknown_channel_order_is_refused():
+    with pytest.raises(ValueError, match="'bgr' or 'rgb'"):
+        DDASAugment(channel_order='grb')
+
+
+def test_channels_last_changes_nothing_but_the_memory(folders, tmp_path):
+    losses = {}
+    for name, hooks in (('with', [dict(type='ChannelsLastHook')]), ('without', [])):
+        config = search_config(folders, tmp_path / name)
+        config.custom_hooks = copy.deepcopy(hooks)
+        config.model.backbone.init_cfg = None
+        runner = Runner.from_cfg(config)
+        runner.train()
+        losses[name] = runner.message_hub.get_scalar('train/loss').data[0]
+        formats = {
+            weight.is_contiguous(memory_format=torch.channels_last)
+            for weight in runner.model.parameters()
+            if weight.dim() == 4 and weight.shape[1] > 1 and weight.shape[2] > 1
+        }
+        assert formats == {name == 'with'}
+        assert any(isinstance(hook, ChannelsLastHook) for hook in runner.hooks) == (name == 'with')
+    np.testing.assert_allclose(losses['with'], losses['without'], rtol=0.01)
