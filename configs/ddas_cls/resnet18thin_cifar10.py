@@ -16,12 +16,14 @@ train_dataloader = dict(
     batch_size=32,
     num_workers=0,
     persistent_workers=False,
+    pin_memory=False,
     dataset=dict(_delete_=True, type='StratifiedSubset', num_samples=2000, dataset={{_base_.train_dataloader.dataset}}),
 )
 train_cfg = dict(
     policy_dataloader=dict(
         num_workers=0,
         persistent_workers=False,
+        pin_memory=False,
         dataset=dict(type='StratifiedSubset', num_samples=2000, skip=2000, dataset={{_base_.plain_train_dataset}}),
     )
 )

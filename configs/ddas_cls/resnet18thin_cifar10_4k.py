@@ -3,8 +3,7 @@
     python tools/train.py configs/ddas_cls/resnet18thin_cifar10_4k.py
 
 A choice of this project: crop and flip besides the policy, since Cutout of half the image is too much for so small a
-network;
-error on all 10,000 test images after the last epoch.
+network; error on all 10,000 test images after the last epoch.
 """
 
 _base_ = [
@@ -21,6 +20,7 @@ train_dataloader = dict(
     batch_size=64,
     num_workers=0,
     persistent_workers=False,
+    pin_memory=False,
     dataset=dict(
         _delete_=True,
         type='StratifiedSubset',
@@ -28,7 +28,7 @@ train_dataloader = dict(
         dataset=dict(_base_.train_dataset, pipeline=[*_base_.load, *_base_.augment, *_base_.crop_flip, *_base_.pack]),
     ),
 )
-val_dataloader = dict(num_workers=0, persistent_workers=False)
+val_dataloader = dict(num_workers=0, persistent_workers=False, pin_memory=False)
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
 optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)

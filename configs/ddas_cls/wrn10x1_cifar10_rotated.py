@@ -9,6 +9,8 @@ _base_ = ['./wrn40x2_cifar10_rotated.py']
 
 model = dict(backbone=dict(depth=10, width=1), head=dict(in_channels=64))
 max_epochs = 12
-train_cfg = dict(max_epochs=max_epochs, policy_dataloader=dict(num_workers=0, persistent_workers=False))
-train_dataloader = dict(num_workers=0, persistent_workers=False)
+train_cfg = dict(
+    max_epochs=max_epochs, policy_dataloader=dict(num_workers=0, persistent_workers=False, pin_memory=False)
+)
+train_dataloader = dict(num_workers=0, persistent_workers=False, pin_memory=False)
 param_scheduler = dict(T_max=max_epochs)
