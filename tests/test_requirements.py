@@ -2,6 +2,9 @@
 
 import importlib
 import importlib.util
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -90,3 +93,30 @@ def test_versions_are_compared_by_their_numbers(pretend, version, enough):
         check_requirements()
     else:
         assert complaint().endswith(f'found {version}.')
+
+
+WITHOUT_MMDETECTION = """
+import importlib.util, sys
+sys.modules['mmdet'] = None  # an import fails
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == 'mmdet' else find_spec(name, *rest)
+import mmddas
+from mmengine.config import Config
+from mmengine.registry import DATASETS, MODELS, init_default_scope
+init_default_scope('mmpretrain')
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='WideResNet', depth=10, width=1),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=10, in_channels=64),
+)
+print(type(MODELS.build(model)).__name__, Config.fromfile(sys.argv[1]).train_cfg.type)
+"""
+
+
+def test_classification_does_without_mmdetection():
+    pytest.importorskip('mmpretrain')
+    config = Path(__file__).parents[1] / 'configs' / 'ddas_cls' / 'wrn40x2_cifar10.py'
+    command = [sys.executable, '-c', WITHOUT_MMDETECTION, str(config)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout.endswith('ImageClassifier DDASSearchLoop\n'), done.stdout + done.stderr

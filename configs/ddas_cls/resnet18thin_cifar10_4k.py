@@ -1,4 +1,4 @@
-"""Train the thin ResNet-18 on reduced CIFAR-10, 4,000 training images, with the policy of ``resnet18thin_cifar10.py``.
+"""Train the thin ResNet-18 on reduced CIFAR-10, 4,000 training images, with the policy of ``wrn10x1_cifar10.py``.
 
     python tools/train.py configs/ddas_cls/resnet18thin_cifar10_4k.py
 
@@ -12,7 +12,7 @@ _base_ = [
     '../_base_/runtime_cls.py',
 ]
 
-policy_file = 'work_dirs/resnet18thin_cifar10/policy.json'
+policy_file = 'work_dirs/wrn10x1_cifar10/policy.json'
 custom_hooks = [dict(type='ChannelsLastHook'), dict(type='PolicyScheduleHook')]
 
 max_epochs = 60

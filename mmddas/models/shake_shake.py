@@ -1,11 +1,10 @@
 """Shake-Shake networks (Gastaldi), which MMPretrain lacks."""
 
 import torch
-from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from .initialisation import initialise_as_originals
+from .initialisation import BeginsAsOriginal
 
 
 class _Shake(torch.autograd.Function):
@@ -72,7 +71,7 @@ class _Block(nn.Module):
 
 
 @MODELS.register_module()
-class ShakeShake(BaseModule):
+class ShakeShake(BeginsAsOriginal):
     """Shake-Shake depth 2xNd: residual blocks of two branches, mixed at random for every image.
 
     In training the branches' share is drawn for each image, and again for its gradient; in evaluation it is 1/2.
@@ -111,11 +110,6 @@ class ShakeShake(BaseModule):
                 in_channels = channels
         self.blocks = nn.Sequential(*blocks)
         self.out_channels = in_channels
-
-    def init_weights(self) -> None:
-        super().init_weights()
-        if self.init_cfg is None:
-            initialise_as_originals(self)
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         return (self.blocks(self.stem(x)).relu(),)

@@ -1,10 +1,9 @@
 """Wide residual networks (Zagoruyko and Komodakis), which MMPretrain lacks."""
 
-from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from .initialisation import initialise_as_originals
+from .initialisation import BeginsAsOriginal
 
 
 class _Block(nn.Module):
@@ -31,7 +30,7 @@ class _Block(nn.Module):
 
 
 @MODELS.register_module()
-class WideResNet(BaseModule):
+class WideResNet(BeginsAsOriginal):
     """WRN-depth-width: three stages of ``(depth - 4) / 6`` pre-activation blocks, for images of about 32x32.
 
     Source: Zagoruyko and Komodakis, Wide Residual Networks.
@@ -81,11 +80,6 @@ class WideResNet(BaseModule):
         self.norm = nn.BatchNorm2d(in_channels)
         self.relu = nn.ReLU(inplace=True)
         self.out_channels = in_channels
-
-    def init_weights(self) -> None:
-        super().init_weights()
-        if self.init_cfg is None:
-            initialise_as_originals(self)
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         return (self.relu(self.norm(self.blocks(self.stem(x)))),)

@@ -1,5 +1,0 @@
-"""The search of ``resnet18thin_cifar10.py`` with p_tp fixed to its initial value, 0.35; p_o alone is learned."""
-
-_base_ = ['./resnet18thin_cifar10.py']
-
-train_cfg = dict(policy_optim=dict(total=None))
