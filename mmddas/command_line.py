@@ -1,4 +1,4 @@
-"""What the command-line tools share: MMDetection's usual arguments, and how they enter a config."""
+"""What the command-line tools share: the usual arguments of OpenMMLab's tools, and how they enter a config."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 
 
 def add_arguments(parser: argparse.ArgumentParser, training: bool = True) -> argparse.ArgumentParser:
-    """MMDetection's arguments; ``training`` adds those of a run that trains."""
+    """OpenMMLab's arguments; ``training`` adds those of a run that trains."""
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help="where logs and results go (default: work_dirs/ and the config's name)")
     if training:

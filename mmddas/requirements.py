@@ -21,11 +21,17 @@ def check_requirements() -> None:
         if importlib.util.find_spec(package[0]) is None:
             raise ImportError(f'mmddas needs {_described(*package)}, which is not installed.')
         _check_version(*package)
+    complaints = []
     for package in ONE_OF:
-        if importlib.util.find_spec(package[0]) is not None:
-            # Not the second one as well: its import costs time, and may print.
-            _check_version(*package)
-            return
+        if importlib.util.find_spec(package[0]) is None:
+            continue
+        try:
+            # The first that works is enough: the import of another costs time.
+            return _check_version(*package)
+        except ImportError as error:
+            complaints.append(error)
+    if complaints:
+        raise complaints[0]
     raise ImportError(
         f'mmddas needs {_described(*ONE_OF[0])} for detection, or {_described(*ONE_OF[1])} for classification; '
         'neither is installed.'

@@ -62,8 +62,18 @@ def test_detection_or_classification_is_enough(pretend):
     assert text.endswith('neither is installed.')
 
 
+def test_what_is_not_used_may_be_broken(pretend):
+    pretend('mmdet', AssertionError('MMCV==2.3.0 is used but incompatible.'))
+    check_requirements()
+    pretend('mmpretrain', '1.0.0')
+    assert complaint().startswith('mmddas needs mmdet >= ')
+    pretend('mmdet', None)
+    assert complaint().endswith('found 1.0.0.')
+
+
 @pytest.mark.parametrize(('name', 'old'), [('mmengine', '0.9.1'), ('mmcv', '1.7.2'), ('mmdet', '3.1.0')])
 def test_an_old_package_is_named_with_its_version(pretend, name, old):
+    pretend('mmpretrain', None)
     pretend(name, old)
     text = complaint()
     assert text.startswith(f'mmddas needs {name} >= ')
@@ -80,6 +90,7 @@ def test_an_old_package_is_named_with_its_version(pretend, name, old):
     ids=['import error', 'failed assertion'],
 )
 def test_a_package_that_does_not_import_is_named_with_the_reason(pretend, error):
+    pretend('mmpretrain', None)
     pretend('mmdet', error)
     text = complaint()
     assert text.startswith('mmddas needs mmdet >= ')

@@ -1,6 +1,6 @@
-"""Train RetinaNet R50-FPN on COCO from scratch for 150 epochs with the searched policy::
+r"""Train RetinaNet R50-FPN on COCO from scratch for 150 epochs with the searched policy::
 
-    tools/dist_train.sh configs/ddas/retinanet_r50_coco_150e.py 8 \\
+    tools/dist_train.sh configs/ddas/retinanet_r50_coco_150e.py 8 \
         --cfg-options policy_file=work_dirs/retinanet_r50_coco/policy.json
 
 Reproduces the recipe of Zoph et al., which the paper follows: 640x640, a batch of 64, SGD at 0.08 with a cosine,

@@ -6,7 +6,8 @@ S_train and S_val are 50 and 20 training images of each of 120 random classes, d
     python tools/search.py configs/ddas_cls/resnet18_imagenet.py
 
 The paper's: the proxy, 40 epochs, batches of 32 and 64, L^ = 2, N_o = 2, p_tp from 0.35. The authors' released code:
-the rates, where the operations sit. As on CIFAR its rate is taken to be for the sum over the batch: 0.002 x 32.
+the rates, where the operations sit. Taken over from their search on CIFAR, for want of better knowledge: that the rate
+of 0.002 is for the sum over the batch (0.002 x 32 here), and neither momentum nor weight decay.
 """
 
 _base_ = ['mmpretrain::_base_/models/resnet18.py', '../_base_/imagenet.py', '../_base_/runtime_cls.py']

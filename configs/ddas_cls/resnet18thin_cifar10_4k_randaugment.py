@@ -1,8 +1,8 @@
-"""``resnet18thin_cifar10_4k.py`` with torchvision's RandAugment in the place of a searched policy.
+r"""``resnet18thin_cifar10_4k.py`` with torchvision's RandAugment in the place of a searched policy.
 
 Its magnitude (of 30) is to be tuned; the pipeline's second step is the one to change (the third for class folders)::
 
-    python tools/train.py configs/ddas_cls/resnet18thin_cifar10_4k_randaugment.py \\
+    python tools/train.py configs/ddas_cls/resnet18thin_cifar10_4k_randaugment.py \
         --cfg-options train_dataloader.dataset.dataset.pipeline.1.magnitude=5
 """
 

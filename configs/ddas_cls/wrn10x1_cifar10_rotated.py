@@ -1,7 +1,7 @@
 """The paper's sanity check with a network of 78,000 parameters, which a CPU finishes in minutes.
 
-As ``wrn40x2_cifar10_rotated.py``, but for the network and batches of half the size: twice the steps an epoch show the
-winner earlier. The rate, for the sum over a batch, stays::
+As ``wrn40x2_cifar10_rotated.py``, but for the network, 12 epochs, and batches of half the size: twice the steps an
+epoch show the winner earlier. The rate, for the sum over a batch, stays::
 
     python tools/search.py configs/ddas_cls/wrn10x1_cifar10_rotated.py
 """

@@ -1,4 +1,4 @@
-"""Ablation of the paper: a search on CIFAR-100 with p_tp fixed, here to 0.4; p_o alone is learned.
+r"""Ablation of the paper: a search on CIFAR-100 with p_tp fixed, here to 0.4; p_o alone is learned.
 
 For another value (a probability of 1 has no logit, 0.999999 stands for it)::
 

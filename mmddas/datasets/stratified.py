@@ -33,7 +33,7 @@ class StratifiedSubset(Dataset):
     (``skip=2000``) are disjoint, and the first 4,000 are both together.
 
     Args:
-        dataset: A data set with ``get_gt_labels()``, as MMPretrain's have it, or its config.
+        dataset: A data set of MMPretrain's (MMEngine's ``BaseDataset`` with ``get_gt_labels()``), or its config.
         num_samples: How many.
         skip: How many samples of the order come before the first one.
         seed: The draw's; it need not be the run's.
@@ -48,16 +48,18 @@ class StratifiedSubset(Dataset):
     """
 
     def __init__(self, dataset: Dataset | dict, num_samples: int, skip: int = 0, seed: int = 0) -> None:
-        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
-        self.dataset.full_init()
-        total = len(self.dataset)
+        dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        dataset.full_init()
+        total = len(dataset)
         if num_samples < 1 or skip < 0 or skip + num_samples > total:
             raise ValueError(
                 f'StratifiedSubset: {num_samples} samples after the first {skip} are asked for, the data set has '
                 f'{total}: num_samples + skip must be at most that, num_samples at least 1'
             )
-        order = stratified_order(self.dataset.get_gt_labels(), seed)
+        order = stratified_order(dataset.get_gt_labels(), seed)
         self.indices = order[skip : skip + num_samples]
+        # A data set of its own, so that what replaces a rejected sample is of the subset too.
+        self.dataset = dataset.get_subset(self.indices.tolist())
 
     @property
     def metainfo(self) -> dict:
@@ -67,13 +69,13 @@ class StratifiedSubset(Dataset):
         """Done at construction; the Runner asks."""
 
     def get_gt_labels(self) -> np.ndarray:
-        return self.dataset.get_gt_labels()[self.indices]
+        return self.dataset.get_gt_labels()
 
     def get_cat_ids(self, index: int) -> list[int]:
-        return self.dataset.get_cat_ids(int(self.indices[index]))
+        return self.dataset.get_cat_ids(index)
 
     def __len__(self) -> int:
-        return len(self.indices)
+        return len(self.dataset)
 
     def __getitem__(self, index: int):
-        return self.dataset[int(self.indices[index])]
+        return self.dataset[index]

@@ -1,16 +1,26 @@
 import torch
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
+
+from .search_loop import DDASSearchLoop
 
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
     """Keep the network's convolutions in channels-last memory: the same numbers to rounding, faster on many machines.
 
-    On CPUs a thin network takes about two thirds of the time; on GPUs it pays with AMP.
+    On CPUs a thin network takes about two thirds of the time; on GPUs it pays with AMP. In a training by several
+    processes it does nothing: the gradient buckets of the distributed wrapper were laid out for the old format.
     """
 
     def before_train(self, runner) -> None:
         # Not earlier: weights that are drawn in another order in memory are other weights.
-        # Convolutions hand the format of their weights on to what follows.
-        runner.model.to(memory_format=torch.channels_last)
+        model, searches = runner.model, isinstance(runner.train_loop, DDASSearchLoop)
+        if is_model_wrapper(model) and not searches:
+            print_log('ChannelsLastHook: not used, the network is trained by several processes', logger='current')
+            return
+        # Convolutions hand the format of their weights on to what follows. A search takes its gradients from the
+        # network inside of the wrapper.
+        (model.module if is_model_wrapper(model) else model).to(memory_format=torch.channels_last)

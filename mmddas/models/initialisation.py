@@ -13,8 +13,9 @@ class BeginsAsOriginal(BaseModule):
     """
 
     def init_weights(self) -> None:
+        already = self.is_init
         super().init_weights()
-        if self.init_cfg is not None:
+        if already or self.init_cfg:
             return
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

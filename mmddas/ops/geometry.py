@@ -54,14 +54,27 @@ def quarter_turn(height: int, width: int) -> np.ndarray:
     return np.array([[0.0, 1.0, (width - height) / 2], [-1.0, 0.0, (width + height) / 2 - 1]])
 
 
+def _corner_shear(slope: float) -> tuple[float, float]:
+    """The slope and the offset at the first pixel, as PIL's numbers of 16 binary places have them.
+
+    A sample often lies half-way between two pixels; PIL's last place decides then. cv2 has 10 places: a bit less than
+    half of its last one keeps the decision.
+    """
+    places = 1 << 16
+    rounded, start = (np.floor(value * places + 0.5) / places for value in (slope, 0.5 + slope / 2))
+    return rounded, start - 0.5 - 0.99 / (1 << 11)
+
+
 def corner_shear_x(slope: float, height: int, width: int) -> np.ndarray:
     """:func:`shear_x` about the corner of the corner pixel, as PIL has it, in place of that pixel's centre."""
-    return np.array([[1.0, -slope, -slope / 2], [0.0, 1.0, 0.0]])
+    slope, start = _corner_shear(slope)
+    return np.array([[1.0, -slope, -start], [0.0, 1.0, 0.0]])
 
 
 def corner_shear_y(slope: float, height: int, width: int) -> np.ndarray:
     """:func:`shear_y` about the corner of the corner pixel, as PIL has it, in place of that pixel's centre."""
-    return np.array([[1.0, 0.0, 0.0], [-slope, 1.0, -slope / 2]])
+    slope, start = _corner_shear(slope)
+    return np.array([[1.0, 0.0, 0.0], [-slope, 1.0, -start]])
 
 
 def warp(

@@ -61,6 +61,7 @@ def _write_classes(folder: Path, classes: list[str], rng: np.random.Generator, c
 def tiny(tmp_path, shapes, images, monkeypatch):
     """Makes a config from a file, for the data at hand."""
     for name in ('CIFAR10', 'CIFAR100'):
+        monkeypatch.delenv(f'{name}_FORMAT', raising=False)
         monkeypatch.setattr(f'mmpretrain.datasets.{name}._check_integrity', lambda self: True)
 
     def make(path: Path) -> Config:
@@ -125,6 +126,8 @@ def _run(config: Config) -> Runner:
     assert np.isfinite(history).all()
     assert runner.iter >= 2
     assert all(parameter.isfinite().all() for parameter in runner.model.parameters())
+    if config.get('val_cfg') is not None:
+        assert any(tag.startswith('val/') for tag in runner.message_hub.log_scalars)
     if config.train_cfg.type == 'DDASSearchLoop':
         assert len(PolicySchedule.load(Path(config.work_dir) / 'policy.json')) == 1
     return runner
@@ -151,3 +154,62 @@ def test_class_folders_take_the_place_of_cifars_own_format(name, tiny, monkeypat
         config.model.backbone = dict(type='WideResNet', depth=10, width=1)
         config.model.head.in_channels = 64
     _run(config)
+
+
+# The protocol's table of searches, written down a second time: batches, epochs, L^, rates of alpha_o and alpha_tp, of
+# the network for the mean over a batch.
+SEARCHES = {
+    'wrn40x2_cifar10.py': (32, 256, 20, 3, 0.005, 0.001, 0.32),
+    'wrn40x2_cifar10_rotated.py': (32, 256, 20, 3, 0.005, 0.001, 0.32),
+    'wrn40x2_cifar100.py': (32, 256, 20, 3, 0.005, 0.001, 0.32),
+    'resnet18_imagenet.py': (32, 64, 40, 2, 0.003, 0.001, 0.064),
+}
+
+
+def steps(dataset: dict) -> list[str]:
+    """The types of a data set's transforms, within wrappers."""
+    return [step['type'] for step in dataset['pipeline']] if 'pipeline' in dataset else steps(dataset['dataset'])
+
+
+@pytest.mark.parametrize('name', SEARCHES)
+def test_searches_are_the_protocols(name):
+    config = Config.fromfile(CONFIGS / 'ddas_cls' / name)
+    loop, loader = config.train_cfg, config.train_dataloader
+    rates = loop.policy_optim.op.lr, loop.policy_optim.total.lr, config.optim_wrapper.optimizer.lr
+    sizes = loader.batch_size, loop.policy_dataloader.batch_size, loop.max_epochs, loop.num_sub_policies
+    assert (*sizes, *rates) == pytest.approx(SEARCHES[name])
+    assert (loop.num_ops, loop.init_total_prob) == (2, 0.35)
+    assert loop.policy_optim.op.betas == loop.policy_optim.total.betas == (0.5, 0.999)
+    assert (config.optim_wrapper.optimizer.momentum, config.optim_wrapper.optimizer.weight_decay) == (0, 0)
+    if 'imagenet' in name:
+        assert steps(loader.dataset)[1:6:2] == ['RandomResizedCrop', 'RandomFlip', 'Normalize']
+        assert steps(loader.dataset)[2] == 'DDASAugment'
+        assert steps(loop.policy_dataloader.dataset)[1:3] == ['ResizeEdge', 'CenterCrop']
+    else:
+        assert steps(loader.dataset) == ['DDASAugment', 'RandomCrop', 'RandomFlip', 'Cutout', 'PackInputs']
+        assert steps(loop.policy_dataloader.dataset) == ['Rotate', 'PackInputs'][0 if 'rotated' in name else 1 :]
+        assert (loader.dataset.num_samples, loop.policy_dataloader.dataset.num_samples) == (2000, 2000)
+        assert loop.policy_dataloader.dataset.skip == 2000
+
+
+@pytest.mark.parametrize(
+    ('name', 'epochs', 'batch', 'rate', 'weight_decay'),
+    [
+        ('wrn28x10_cifar10_200e', 200, 128, 0.1, 5e-4),
+        ('wrn28x10_cifar100_200e', 200, 128, 0.1, 5e-4),
+        ('shake26x96d_cifar10_1800e', 1800, 128, 0.01, 1e-3),
+        ('shake26x96d_cifar100_1800e', 1800, 128, 0.01, 1e-3),
+        ('resnet50_imagenet_270e', 270, 512, 0.2, 1e-4),
+        ('resnet200_imagenet_270e', 270, 512, 0.2, 1e-4),
+    ],
+)
+def test_trainings_are_the_protocols_and_their_baselines_lack_the_policy_alone(name, epochs, batch, rate, weight_decay):
+    config, baseline = (Config.fromfile(CONFIGS / 'ddas_cls' / f'{name}{end}.py') for end in ('', '_baseline'))
+    optimizer = config.optim_wrapper.optimizer
+    assert config.train_cfg.max_epochs == epochs and config.auto_scale_lr.base_batch_size == batch
+    assert (optimizer.lr, optimizer.weight_decay) == (rate, weight_decay)
+    with_policy, without = steps(config.train_dataloader.dataset), steps(baseline.train_dataloader.dataset)
+    assert [step for step in with_policy if step != 'DDASAugment'] == without
+    assert with_policy.count('DDASAugment') == 1
+    for part in ('model', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'val_dataloader'):
+        assert config[part] == baseline[part]

@@ -2,33 +2,28 @@
 
 import numpy as np
 import pytest
+from mmengine.dataset import BaseDataset, Compose
 
-from mmddas.datasets import StratifiedSubset, find_augments, stratified_order
+from mmddas.datasets import DDASAugment, StratifiedSubset, find_augments, stratified_order
 
 
-class Labelled:
-    """A data set whose samples are their own indices."""
+class Labelled(BaseDataset):
+    """A data set whose samples are dicts of their own index and label."""
 
-    metainfo = dict(classes=('a', 'b', 'c'))
+    METAINFO = dict(classes=('a', 'b', 'c'))
 
-    def __init__(self, labels):
-        self.labels = np.asarray(labels)
-        self.initialised = False
+    def __init__(self, labels, pipeline=(), **kwargs):
+        self.labels = labels
+        super().__init__(pipeline=list(pipeline), lazy_init=True, **kwargs)
 
-    def full_init(self):
-        self.initialised = True
+    def load_data_list(self):
+        return [dict(number=number, gt_label=int(label)) for number, label in enumerate(self.labels)]
 
     def get_gt_labels(self):
-        return self.labels
+        return np.array([self.get_data_info(i)['gt_label'] for i in range(len(self))])
 
     def get_cat_ids(self, index):
-        return [int(self.labels[index])]
-
-    def __len__(self):
-        return len(self.labels)
-
-    def __getitem__(self, index):
-        return index
+        return [self.get_data_info(index)['gt_label']]
 
 
 EVEN = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 60))
@@ -62,9 +57,22 @@ def test_the_seed_decides():
 
 def test_samples_and_labels_are_those_of_the_wrapped_data_set():
     subset = StratifiedSubset(Labelled(UNEVEN), 50)
-    assert subset.dataset.initialised and len(subset) == 50 and subset.metainfo == Labelled.metainfo
-    assert [subset[i] for i in range(50)] == subset.indices.tolist()
+    assert len(subset) == 50 and subset.metainfo['classes'] == ('a', 'b', 'c')
+    assert [subset[i]['number'] for i in range(50)] == subset.indices.tolist()
+    assert [subset[i]['gt_label'] for i in range(50)] == subset.get_gt_labels().tolist()
     assert subset.get_cat_ids(7) == [subset.get_gt_labels()[7]]
+
+
+def test_what_replaces_a_rejected_sample_is_of_the_subset_too():
+    accepted = []
+    reject_most = Compose([])
+    reject_most.transforms = [lambda results: results if results['number'] in accepted else None]
+    dataset = Labelled(UNEVEN)
+    dataset.pipeline = reject_most
+    subset = StratifiedSubset(dataset, 60)
+    accepted += subset.indices[:20].tolist()
+    accepted += sorted(set(range(700)) - set(subset.indices.tolist()))
+    assert {subset[i]['number'] for i in range(20, 60)} <= set(subset.indices[:20].tolist())
 
 
 def test_everything_can_be_asked_for():
@@ -78,5 +86,5 @@ def test_more_than_there_is_is_refused(arguments):
 
 
 def test_augmentation_is_found_inside():
-    inner = Labelled(EVEN)
-    assert find_augments(StratifiedSubset(inner, 10)) == []
+    (augment,) = find_augments(StratifiedSubset(Labelled(EVEN, [DDASAugment()]), 10))
+    assert isinstance(augment, DDASAugment)

@@ -2,12 +2,14 @@
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner import Runner
 
@@ -142,3 +144,24 @@ def test_channels_last_changes_nothing_but_the_memory(folders, tmp_path):
         assert formats == {name == 'with'}
         assert any(isinstance(hook, ChannelsLastHook) for hook in runner.hooks) == (name == 'with')
     np.testing.assert_allclose(losses['with'], losses['without'], rtol=0.01)
+
+
+@pytest.fixture
+def one_process(tmp_path):
+    torch.distributed.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+def test_channels_last_leaves_alone_what_several_processes_train(one_process):
+    """The distributed wrapper would read its buckets in the old format: the gradients of another network."""
+    convolution = torch.nn.Conv2d(3, 4, 3)
+    wrapped = MMDistributedDataParallel(convolution, find_unused_parameters=True)
+    ChannelsLastHook().before_train(SimpleNamespace(model=wrapped, train_loop=None))
+    images = torch.randn(2, 3, 8, 8)
+    wrapped.module(images).square().sum().backward()
+    expected = convolution.weight.grad.clone()
+    wrapped.zero_grad()
+    torch.nn.parallel.DistributedDataParallel.forward(wrapped, images).square().sum().backward()
+    torch.testing.assert_close(convolution.weight.grad, expected)
+    assert convolution.weight.is_contiguous()

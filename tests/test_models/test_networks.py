@@ -1,14 +1,18 @@
 """The networks for CIFAR and ImageNet: sizes as published, shapes, modes and gradients."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
-from mmengine.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
 from mmddas.models import ShakeShake, WideResNet
 from mmddas.models.shake_shake import shake
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
 
 
 def count(network: nn.Module, num_classes: int = 10) -> int:
@@ -101,6 +105,23 @@ def test_weights_begin_as_the_originals(network):
             assert module.bias is None or not module.bias.any()
         elif isinstance(module, nn.BatchNorm2d):
             assert (module.weight == 1).all() and not module.bias.any()
+
+
+def test_weights_are_drawn_once():
+    network = WideResNet(depth=10, width=1)
+    network.init_weights()
+    before = network.stem.weight.clone()
+    network.init_weights()
+    assert torch.equal(network.stem.weight, before)
+
+
+def test_classifiers_of_the_configs_begin_as_torch_does():
+    pytest.importorskip('mmpretrain')
+    init_default_scope('mmpretrain')
+    model = MODELS.build(Config.fromfile(CONFIGS / 'ddas_cls' / 'wrn10x1_cifar10.py').model)
+    model.init_weights()
+    assert 0.9 < model.head.fc.weight.abs().max() * math.sqrt(64) <= 1
+    assert not model.head.fc.bias.any()
 
 
 @pytest.mark.parametrize(
