@@ -74,3 +74,11 @@ class ViewGradients:
     def alignments(self) -> Tensor:
         """a_l = g_val . (g_0 - g_l), ``(L^,)``; positive where a sub-policy hurts the validation loss."""
         return self._views[1:] @ self._shared
+
+    def descent(self) -> Tensor:
+        """The cosine of g_val, taken after the step, and g_0: a scalar, 0 where one of them vanishes.
+
+        Positive while the network could have stepped further. Negative where it has stepped beyond the valley that
+        g_0 pointed into: then alignments reward views for pointing there less.
+        """
+        return torch.cosine_similarity(self._views[0], self._shared, dim=0)

@@ -52,6 +52,9 @@ class DDASSearchLoop(EpochBasedTrainLoop):
     The views are made by the data workers at the place of ``dict(type='DDASAugment')`` in the training pipeline.
     S_val runs through its own pipeline and may be shorter or longer than S_train.
 
+    The log's ``descent`` is the cosine of S_val's gradient, after a step, and the clean view's. Where it is negative
+    over an epoch, the steps overshoot, and the loop warns: the policy's gradients describe steps that do not.
+
     BatchNorm in training mode normalises every view by its own statistics; the running statistics see all views of
     S_train, and never S_val.
 
@@ -122,6 +125,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self.normalize = normalize
         self.scale_by_lr = scale_by_lr
         self.skipped_updates = 0
+        self._descents: list[Tensor] = []  # of the epoch's steps
         self._norms = [module for module in self.model.modules() if isinstance(module, _NormBase)]
         for hook in (PolicySnapshotHook, PolicyFigureHook):
             if not any(isinstance(registered, hook) for registered in runner.hooks):
@@ -150,8 +154,10 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         self.dataloader.batch_sampler.set_epoch(self._epoch)
+        self._descents.clear()
         for idx, data_batch in enumerate(self.dataloader):
             self.run_iter(idx, data_batch)
+        _warn_of_overshooting(self._descents)
         self.schedule.append(self.policy)
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
@@ -194,6 +200,8 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         policy_scale = _loss_scale(optim_wrapper)
         _average(gradients.validation(policy_loss * policy_scale))
         alignments = _average(gradients.alignments()) / (view_scale * policy_scale)  # (L^,)
+        descent = gradients.descent()
+        self._descents.append(descent)
         optim_wrapper.zero_grad()
 
         scale = learning_rate if self.scale_by_lr else 1.0
@@ -208,6 +216,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             loss_clean=losses[0],
             loss_augmented=losses[1:].mean(),
             loss_val=policy_loss.detach(),
+            descent=descent,
             **self._policy_scalars(),
         )
 
@@ -285,6 +294,19 @@ def _check_optimizer(optim_wrapper) -> None:
         print_log(
             f'The network is trained by {type(optim_wrapper.optimizer).__name__}, but the policy gradients '
             '(Eq. 16, 17) are exact only for SGD, whose step is linear in the gradient. The search may mislead.',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def _warn_of_overshooting(descents: list[Tensor]) -> None:
+    """Say so where the network's steps go beyond what the policy's gradients, which are first-order, describe."""
+    mean = torch.stack(descents).nanmean().item() if descents else 0.0
+    if mean < 0:
+        print_log(
+            "The network's steps overshoot: after them the gradient of S_val points against that of the clean view "
+            f'(mean cosine {mean:.2f} over the epoch, "descent" in the log). The policy then favours views that step '
+            'less, and p_tp tends to rise. A lower learning rate mends it.',
             logger='current',
             level=logging.WARNING,
         )

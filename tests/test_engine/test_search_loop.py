@@ -11,7 +11,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from searches import final_policy
 
-from mmddas.core import PolicySchedule, expected_loss_weights
+from mmddas.core import PolicySchedule, ViewGradients, expected_loss_weights
 from mmddas.datasets.shapes import SHAPES
 from mmddas.datasets.views import seeded
 
@@ -301,6 +301,31 @@ def test_adaptive_network_optimizers_are_warned_of(search_config, caplog):
     build(config).train()
     log = next(Path(config.work_dir).glob('*/*.log')).read_text()
     assert 'exact only for SGD' in log
+
+
+@pytest.mark.parametrize(('rate', 'overshoots'), [(0.5, False), (1.5, True)])
+def test_descent_is_negative_where_the_step_overshoots(rate, overshoots):
+    """A parabola whose every step beyond rate 1 ends on the other side of the valley."""
+    weights = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    gradients = ViewGradients([weights], num_sub_policies=1)
+    for view in range(2):
+        gradients.add_view(view, weights.square().sum() / 2)
+    gradients.expected(torch.tensor([0.5, 0.5]))
+    gradients.assign()
+    torch.optim.SGD([weights], lr=rate).step()
+    gradients.validation(weights.square().sum() / 2)
+    assert gradients.descent().item() == pytest.approx(-1 if overshoots else 1)
+
+
+@pytest.mark.parametrize(('cosine', 'warned'), [(-0.2, True), (0.2, False)])
+def test_overshooting_steps_are_warned_of(search_config, monkeypatch, cosine, warned):
+    monkeypatch.setattr(ViewGradients, 'descent', lambda self: torch.tensor(cosine))
+    config = search_config({'train_cfg.max_epochs': 1})
+    runner = build(config)
+    runner.train()
+    assert runner.message_hub.get_scalar('train/descent').data[0].tolist() == pytest.approx([cosine] * runner.iter)
+    log = next(Path(config.work_dir).glob('*/*.log')).read_text()
+    assert ('steps overshoot' in log and 'mean cosine -0.20' in log) == warned
 
 
 def test_classes_of_the_configs_are_those_that_are_drawn(search_config):
