@@ -1,6 +1,8 @@
 """MMPretrain's classifiers and data, searched with on the same core."""
 
 import copy
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,12 +15,12 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner import Runner
 
-from mmddas.core import SearchSpace
+from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
 from mmddas.datasets import DDASAugment, SearchDataset
 from mmddas.datasets.views import SampleKey
 from mmddas.engine import ChannelsLastHook
 
-pytest.importorskip('mmpretrain')
+mmpretrain = pytest.importorskip('mmpretrain')
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'ddas_cls'
 LOAD = dict(type='LoadImageFromFile')
 PACK = dict(type='PackInputs')
@@ -165,3 +167,41 @@ def test_channels_last_leaves_alone_what_several_processes_train(one_process):
     torch.nn.parallel.DistributedDataParallel.forward(wrapped, images).square().sum().backward()
     torch.testing.assert_close(convolution.weight.grad, expected)
     assert convolution.weight.is_contiguous()
+
+
+USERS_CONFIG = """
+_base_ = [
+    'mmpretrain::_base_/models/resnet18_cifar.py',
+    'mmpretrain::_base_/schedules/cifar10_bs128.py',
+    'mmpretrain::_base_/default_runtime.py',
+]
+custom_imports = dict(imports=['mmddas'])
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='DDASAugment', policy='policy.json'),
+    dict(type='PackInputs'),
+]
+custom_hooks = [dict(type='PolicyScheduleHook')]
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=1,
+    collate_fn=dict(type='default_collate'),
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(type='CustomDataset', data_root='FOLDERS', pipeline=train_pipeline),
+)
+data_preprocessor = dict(num_classes=10, mean=[125.0, 123.0, 114.0], std=[51.0, 51.0, 51.0], to_rgb=True)
+train_cfg = dict(by_epoch=True, max_epochs=2)
+val_cfg = val_dataloader = val_evaluator = test_cfg = test_dataloader = test_evaluator = None
+"""
+
+
+def test_mmpretrains_own_tool_trains_with_a_policy(folders, tmp_path):
+    """Three lines in a config outside of this repository."""
+    schedule = PolicySchedule(SearchSpace.preset('cifar'))
+    schedule.append(AugmentationPolicy(schedule.space, init_total_prob=0.9))
+    schedule.save(tmp_path / 'policy.json')
+    (tmp_path / 'my_config.py').write_text(USERS_CONFIG.replace('FOLDERS', str(folders)))
+    tool = Path(mmpretrain.__file__).parent / '.mim' / 'tools' / 'train.py'
+    command = [sys.executable, tool, 'my_config.py', '--work-dir', 'work']
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (tmp_path / 'work' / 'epoch_2.pth').is_file(), done.stdout + done.stderr
