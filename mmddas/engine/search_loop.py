@@ -71,6 +71,9 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         normalize: Divide the policy's gradients by Z_g (Eq. 15).
         scale_by_lr: Multiply them by the network's learning rate, as Eq. 16 and 17 have it and the authors' code
             has not.
+        max_skipped_in_a_row: A step whose gradients are not finite, or whose alignments are all 0, changes neither
+            policy nor, in the first case, network, and is counted (``skipped_updates`` in the log). So many in a
+            row end the search with a FloatingPointError.
         **kwargs: ``val_begin``, ``val_interval``, ``dynamic_intervals`` of ``EpochBasedTrainLoop``.
 
     Example:
@@ -94,6 +97,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         policy_optim: dict | None = None,
         normalize: bool = True,
         scale_by_lr: bool = False,
+        max_skipped_in_a_row: int = 50,
         **kwargs,
     ) -> None:
         if policy_dataloader is None:
@@ -124,6 +128,8 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self.num_sub_policies = num_sub_policies
         self.normalize = normalize
         self.scale_by_lr = scale_by_lr
+        self.max_skipped_in_a_row = max_skipped_in_a_row
+        self._skipped_in_a_row = 0
         self.skipped_updates = 0
         self._descents: list[Tensor] = []  # of the epoch's steps
         self._norms = [module for module in self.model.modules() if isinstance(module, _NormBase)]
@@ -190,10 +196,12 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             loss = self._loss(batch)
             gradients.add_view(view, loss * view_scale)
             view_losses.append(loss.detach())
-        _average(gradients.expected(weights))
-        gradients.assign()
+        expected = _average(gradients.expected(weights))
         learning_rate = optim_wrapper.param_groups[0]['lr']
-        optim_wrapper.step()
+        # AMP's loss scaler finds gradients that are not finite by itself, and has to see them.
+        if hasattr(optim_wrapper, 'loss_scaler') or torch.isfinite(expected).all():
+            gradients.assign()
+            optim_wrapper.step()
 
         with _frozen_running_statistics(self._norms):
             policy_loss = self._loss(policy_batch)
@@ -208,9 +216,8 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         updated = update_policy(
             self.policy, self.policy_optimizers, indices, alignments, normalize=self.normalize, scale=scale
         )
-        self.skipped_updates += not updated
-
         losses = torch.stack(view_losses)
+        self._count(updated, losses, policy_loss)
         return dict(
             loss=(weights * losses).sum(),
             loss_clean=losses[0],
@@ -219,6 +226,19 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             descent=descent,
             **self._policy_scalars(),
         )
+
+    def _count(self, updated: bool, losses: Tensor, policy_loss: Tensor) -> None:
+        """Count a step from which the policy could not learn, and stop where there are too many in a row."""
+        self.skipped_updates += not updated
+        self._skipped_in_a_row = 0 if updated else self._skipped_in_a_row + 1
+        if self._skipped_in_a_row >= self.max_skipped_in_a_row:
+            found = ', '.join(f'{loss:.4g}' for loss in losses.tolist())
+            raise FloatingPointError(
+                f'The policy could not learn from {self._skipped_in_a_row} steps in a row, the last one of iteration '
+                f'{self._iter + 1}: gradients are not finite, or all alignments are 0 (losses of the views, the clean '
+                f'one first: {found}; of S_val: {policy_loss.item():.4g}). If the losses have grown, lower the '
+                'learning rate or clip gradients, and --resume from the last checkpoint before.'
+            )
 
     def _loss(self, batch: dict | list) -> Tensor:
         """The summed training loss of a batch, under the optimizer wrapper's precision."""

@@ -176,20 +176,56 @@ def test_the_loss_scale_of_amp_changes_neither_network_nor_policy(search_config)
     torch.testing.assert_close(*momenta, rtol=1e-2, atol=1e-7)
 
 
+def with_losses(loop, factor_of):
+    """Multiply the loop's losses by what ``factor_of`` says of the number of the view (-1: S_val)."""
+    loss, state = loop._loss, dict(calls=0)
+    batches = 2 + loop.num_sub_policies
+
+    def multiplied(batch):
+        number = state['calls'] % batches
+        state['calls'] += 1
+        return loss(batch) * factor_of(-1 if number == batches - 1 else number)
+
+    loop._loss = multiplied
+
+
+def snapshot(module):
+    return torch.cat([parameter.detach().reshape(-1).clone() for parameter in module.parameters()])
+
+
 def test_a_step_without_gradient_information_is_counted(search_config):
     """S_val whose loss does not depend on the network: nothing can be learned from it."""
     loop = prepared_loop(search_config())
-    data_batch, policy_batch = first_batches(loop)
-    loss, calls = loop._loss, []
+    with_losses(loop, lambda view: 0.0 if view == -1 else 1.0)
+    before = snapshot(loop.policy)
+    outputs = loop.step(*first_batches(loop))
+    assert outputs['skipped_updates'] == 1 and torch.equal(before, snapshot(loop.policy))
 
-    def constant_for_s_val(batch):
-        calls.append(batch)
-        return loss(batch) * (0.0 if batch is policy_batch else 1.0)
 
-    loop._loss = constant_for_s_val
-    before = loop.policy.op_logits.detach().clone()
-    outputs = loop.step(data_batch, policy_batch)
-    assert outputs['skipped_updates'] == 1 and torch.equal(before, loop.policy.op_logits.detach())
+@pytest.mark.parametrize(('broken', 'network_steps'), [(0, False), (2, False), (-1, True)])
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_a_loss_that_is_not_finite_changes_only_what_it_does_not_reach(search_config, broken, network_steps, value):
+    loop = prepared_loop(search_config())
+    with_losses(loop, lambda view: value if view == broken else 1.0)
+    policy, network = snapshot(loop.policy), snapshot(loop.model)
+    outputs = loop.step(*first_batches(loop))
+    assert outputs['skipped_updates'] == 1 and torch.equal(policy, snapshot(loop.policy))
+    assert torch.equal(network, snapshot(loop.model)) != network_steps
+    assert torch.isfinite(snapshot(loop.model)).all()
+
+
+def test_too_many_such_steps_in_a_row_end_the_search(search_config):
+    loop = prepared_loop(search_config({'train_cfg.max_skipped_in_a_row': 3}))
+    factors = [float('nan')] * 2 + [1.0] + [float('nan')] * 3
+    batches = first_batches(loop)
+    for step, factor in enumerate(factors[:-1]):
+        with_losses(loop, lambda view, factor=factor: factor)
+        loop.step(*batches)
+        del loop._loss
+        assert loop.skipped_updates == (1, 2, 2, 3, 4)[step]
+    with_losses(loop, lambda view: factors[-1])
+    with pytest.raises(FloatingPointError, match='3 steps in a row.*learning rate'):
+        loop.step(*batches)
 
 
 def test_p_tp_stays_fixed_without_an_optimizer(search_config):
