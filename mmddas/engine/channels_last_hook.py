@@ -9,10 +9,10 @@ from .search_loop import DDASSearchLoop
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Keep the network's convolutions in channels-last memory: the same numbers to rounding, faster on many machines.
+    """Keep the network's convolutions in channels-last memory: the same numbers to rounding, often faster.
 
-    On CPUs a thin network takes about two thirds of the time; on GPUs it pays with AMP. In a training by several
-    processes it does nothing: the gradient buckets of the distributed wrapper were laid out for the old format.
+    A thin network took two thirds of the time on a CPU. In a training by several processes the hook does nothing: the
+    gradient buckets of the distributed wrapper were laid out for the old format.
     """
 
     def before_train(self, runner) -> None:

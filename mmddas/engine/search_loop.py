@@ -325,8 +325,8 @@ def _warn_of_overshooting(descents: list[Tensor]) -> None:
     if mean < 0:
         print_log(
             "The network's steps overshoot: after them the gradient of S_val points against that of the clean view "
-            f'(mean cosine {mean:.2f} over the epoch, "descent" in the log). The policy then favours views that step '
-            'less, and p_tp tends to rise. A lower learning rate mends it.',
+            f'(mean cosine {mean:.2f} over the epoch, "descent" in the log). The policy then favours views that '
+            'point there less, and p_tp may rise. Try a lower learning rate.',
             logger='current',
             level=logging.WARNING,
         )
