@@ -8,6 +8,9 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmddas.core.files import check_folder
+from mmddas.engine.checkpoints import latest_checkpoint, protect_checkpoints
+
 
 def add_arguments(parser: argparse.ArgumentParser, training: bool = True) -> argparse.ArgumentParser:
     """OpenMMLab's arguments; ``training`` adds those of a run that trains."""
@@ -58,14 +61,56 @@ def load_config(args: argparse.Namespace) -> Config:
             raise ValueError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')
         config.auto_scale_lr.enable = True
     if getattr(args, 'resume', None):
-        config.resume = True
-        config.load_from = None if args.resume == 'auto' else args.resume
+        checkpoint = latest_checkpoint(config.work_dir) if args.resume == 'auto' else args.resume
+        config.resume, config.load_from = checkpoint is not None, checkpoint and str(checkpoint)
+        if not config.resume:
+            print(f'There is no checkpoint in {config.work_dir} to resume from: this run starts at the beginning')
     return config
 
 
 def build_runner(config: Config) -> Runner:
-    """The runner of a config, of the type that it names or MMEngine's own."""
-    return RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    """The runner of a config, of the type that it names or MMEngine's own; its checkpoints are written whole.
+
+    Raises:
+        OSError: The work dir cannot be written to.
+        FileNotFoundError: An annotation file or a data root of the config's data sets is missing.
+    """
+    check_folder(config.work_dir, 'The work dir (--work-dir names another one)')
+    check_data(config)
+    runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    protect_checkpoints(runner)
+    return runner
+
+
+def check_data(config: Config) -> None:
+    """Raise FileNotFoundError, with the setting that names it, for data that a config's data sets have to find."""
+    loaders = {name: value for name, value in config.items() if name.endswith('_dataloader')}
+    loaders['train_cfg.policy_dataloader'] = config.get('train_cfg', {}).get('policy_dataloader')
+    for name, loader in loaders.items():
+        if isinstance(loader, dict):
+            _check_dataset(f'{name}.dataset', loader.get('dataset'))
+
+
+def _check_dataset(name: str, dataset: object) -> None:
+    if isinstance(dataset, (list, tuple)):
+        for index, item in enumerate(dataset):
+            _check_dataset(f'{name}.{index}', item)
+    if not isinstance(dataset, dict):
+        return
+    for key in ('dataset', 'datasets'):
+        _check_dataset(f'{name}.{key}', dataset.get(key))
+    root, annotations = str(dataset.get('data_root') or ''), dataset.get('ann_file')
+    # CIFAR and the like, which have neither, download what is missing.
+    needed = annotations or (root if dataset.get('data_prefix') else '')
+    if not isinstance(needed, str) or not needed or '://' in root + needed or dataset.get('backend_args'):
+        return
+    path = Path(root, annotations or '')
+    if not path.exists():
+        setting = f'{name}.data_root={root!r}' if root else f'{name}.ann_file={annotations!r}'
+        raise FileNotFoundError(
+            f'There is no {path}, of {setting}: get the data, or say where they are with '
+            f'--cfg-options {name}.{"data_root" if root else "ann_file"}=PATH'
+        )
 
 
 def _use_gloo_without_gpu(config: Config) -> None:

@@ -37,30 +37,45 @@ def shapes(tmp_path_factory) -> Path:
     return folder
 
 
+def small_search(shapes: Path, folder: Path, name: str, changes: dict | None = None) -> Config:
+    """The config of a search of a few steps; ``changes`` are merged into it."""
+    config = Config.fromfile(ROOT / 'configs' / 'ddas' / 'retinanet_thin_shapes.py')
+    for loader in (config.train_dataloader, config.train_cfg.policy_dataloader):
+        loader.dataset.data_root = f'{shapes}/'
+        loader.num_workers = 0
+        loader.persistent_workers = False
+    for step in config.train_dataloader.dataset.pipeline + config.train_cfg.policy_dataloader.dataset.pipeline:
+        if step['type'] == 'Resize':
+            step['scale'] = (64, 64)
+    config.model.backbone.update(base_channels=8, stem_channels=8)
+    config.model.neck.update(in_channels=[16, 32, 64], out_channels=16)
+    config.model.bbox_head.update(in_channels=16, feat_channels=16)
+    config.train_cfg.max_epochs = 2
+    config.train_cfg.policy_dataloader.batch_size = 4
+    config.default_hooks.logger.interval = 1
+    config.log_level = 'WARNING'
+    config.work_dir = str(folder / name)
+    # MMEngine keeps one visualizer a name, with the folder of the first run.
+    config.experiment_name = config.visualizer.name = f'{folder.name}_{name}'
+    config.merge_from_dict(changes or {})
+    return config
+
+
 @pytest.fixture
 def search_config(shapes, tmp_path):
-    """Makes the config of a search of a few steps; ``changes`` are merged into it."""
+    """Makes a :func:`small_search` in the test's own folder."""
 
     def make(changes: dict | None = None, name: str = 'search') -> Config:
-        config = Config.fromfile(ROOT / 'configs' / 'ddas' / 'retinanet_thin_shapes.py')
-        for loader in (config.train_dataloader, config.train_cfg.policy_dataloader):
-            loader.dataset.data_root = f'{shapes}/'
-            loader.num_workers = 0
-            loader.persistent_workers = False
-        for step in config.train_dataloader.dataset.pipeline + config.train_cfg.policy_dataloader.dataset.pipeline:
-            if step['type'] == 'Resize':
-                step['scale'] = (64, 64)
-        config.model.backbone.update(base_channels=8, stem_channels=8)
-        config.model.neck.update(in_channels=[16, 32, 64], out_channels=16)
-        config.model.bbox_head.update(in_channels=16, feat_channels=16)
-        config.train_cfg.max_epochs = 2
-        config.train_cfg.policy_dataloader.batch_size = 4
-        config.default_hooks.logger.interval = 1
-        config.log_level = 'WARNING'
-        config.work_dir = str(tmp_path / name)
-        # MMEngine keeps one visualizer a name, with the folder of the first run.
-        config.experiment_name = config.visualizer.name = f'{tmp_path.name}_{name}'
-        config.merge_from_dict(changes or {})
-        return config
+        return small_search(shapes, tmp_path, name, changes)
+
+    return make
+
+
+@pytest.fixture(scope='module')
+def make_search_config(shapes, tmp_path_factory):
+    """As ``search_config``, for what the tests of a module share."""
+
+    def make(changes: dict | None = None, name: str = 'search') -> Config:
+        return small_search(shapes, tmp_path_factory.mktemp('searches'), name, changes)
 
     return make

@@ -6,6 +6,7 @@ from .policy import (
     expected_loss_weights,
     policy_gradients,
     sample_sub_policies,
+    step_policy,
     update_policy,
 )
 from .schedule import PolicyFileError, PolicySchedule, PolicySnapshot
@@ -22,5 +23,6 @@ __all__ = [
     'expected_loss_weights',
     'policy_gradients',
     'sample_sub_policies',
+    'step_policy',
     'update_policy',
 ]

@@ -1,6 +1,8 @@
 """Files that appear whole or not at all."""
 
+import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,22 +14,58 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """A temporary path beside ``path``, renamed to it when the block ends without an error.
 
     The temporary file keeps the suffix (libraries choose formats by it) and is removed after an error.
+
+    Raises:
+        OSError: The file cannot be written (disk full, no permission, ...). What stood there is as it was.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.stem}.', suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.stem}.', suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
-        with open(temporary, 'rb') as file:
-            os.fsync(file.fileno())
+        _flush(temporary)
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp's own mode keeps everybody else out
         temporary.replace(path)
+        _flush(path.parent)  # the new name
+    except OSError as error:
+        raise OSError(error.errno, f'{error.strerror or error}, while writing', str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Out of the system's memory, onto the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def check_folder(folder: str | os.PathLike, what: str, free_bytes: int = 0) -> None:
+    """Raise OSError where ``folder`` cannot be made, written to, or has fewer than ``free_bytes`` left.
+
+    Args:
+        what: What the folder is for, and how to name another one, for the message.
+    """
+    folder = Path(folder)
+    probe = folder / '.mmddas_probe'
+    try:
+        write_text(probe, ' ')
+        probe.unlink()
+    except OSError as error:
+        raise OSError(error.errno, f'{what} cannot be written to ({error.strerror})', str(folder)) from error
+    free = shutil.disk_usage(folder).free
+    if free < free_bytes:
+        raise OSError(
+            errno.ENOSPC, f'{what} has {free >> 20} MiB left, and {-(-free_bytes >> 20)} MiB are needed', str(folder)
+        )
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

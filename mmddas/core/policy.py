@@ -108,6 +108,27 @@ def policy_gradients(
 
 
 @torch.no_grad()
+def step_policy(
+    policy: AugmentationPolicy,
+    optimizers: list[torch.optim.Optimizer],
+    grad_op_logits: Tensor,
+    grad_total_logit: Tensor,
+) -> bool:
+    """Step the policy's optimizers on gradients of its logits.
+
+    Returns:
+        False where the gradients are not finite (a diverged loss, or all alignments 0): then policy and
+        optimizers are left as they were.
+    """
+    if not torch.isfinite(torch.cat([grad_op_logits, grad_total_logit.reshape(1)])).all():
+        return False
+    policy.op_logits.grad, policy.total_logit.grad = grad_op_logits, grad_total_logit
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad()
+    return True
+
+
 def update_policy(
     policy: AugmentationPolicy,
     optimizers: list[torch.optim.Optimizer],
@@ -119,15 +140,8 @@ def update_policy(
     """Step the policy's optimizers on :func:`policy_gradients`.
 
     Returns:
-        False where the gradients are not finite (a diverged loss, or all alignments 0): then policy and
-        optimizers are left as they were.
+        False where nothing can be learned (all alignments 0, or a diverged loss): then policy and optimizers are left
+        as they were.
     """
-    grad_op_logits, grad_total_logit = policy_gradients(policy, indices, alignments, normalize, scale)
-    finite = torch.isfinite(torch.cat([grad_op_logits, grad_total_logit.reshape(1)])).all()
-    if not finite or not alignments.any():
-        return False
-    policy.op_logits.grad, policy.total_logit.grad = grad_op_logits, grad_total_logit
-    for optimizer in optimizers:
-        optimizer.step()
-        optimizer.zero_grad()
-    return True
+    gradients = policy_gradients(policy, indices, alignments, normalize, scale)
+    return bool(alignments.any()) and step_policy(policy, optimizers, *gradients)

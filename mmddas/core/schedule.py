@@ -108,13 +108,13 @@ class PolicySchedule:
         }
 
     @classmethod
-    def from_dict(cls, content: object, source: str = 'policy') -> PolicySchedule:
-        """Read and check the content of a policy file.
+    def from_dict(cls, content: object, source: str = 'policy', min_epochs: int = 1) -> PolicySchedule:
+        """Read and check the content of a policy file, of ``min_epochs`` snapshots at least.
 
         Raises:
             PolicyFileError: Names ``source``, the field and what was expected there.
         """
-        return _Reader(source).schedule(content)
+        return _Reader(source).schedule(content, min_epochs)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the policy file, atomically: one candidate and one epoch a line."""
@@ -165,7 +165,7 @@ class _Reader:
         self.expect(number and 0 <= value <= 1, field, 'a probability from 0 to 1', value)
         return float(value)
 
-    def schedule(self, content: object) -> PolicySchedule:
+    def schedule(self, content: object, min_epochs: int) -> PolicySchedule:
         self.expect(isinstance(content, dict), 'content', 'an object (a dict)', content)
         self.expect(content.get('format', FORMAT) == FORMAT, 'format', repr(FORMAT), content.get('format'))
         version = content.get('version', VERSION)
@@ -176,7 +176,8 @@ class _Reader:
         self.expect(isinstance(meta, dict), 'meta', 'an object (a dict)', meta)
         space = self.space(content['candidates'], content['num_ops'])
         epochs = content['epochs']
-        self.expect(isinstance(epochs, list) and epochs, 'epochs', 'a list of at least one snapshot', epochs)
+        enough = isinstance(epochs, list) and len(epochs) >= min_epochs
+        self.expect(enough, 'epochs', f'a list of at least {min_epochs} snapshots', epochs)
         snapshots = [self.snapshot(item, f'epochs[{i}]', len(space)) for i, item in enumerate(epochs)]
         return PolicySchedule(space, snapshots, meta)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 import warnings
 from collections.abc import Iterable
@@ -14,7 +15,9 @@ from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 
 from mmddas import ops
-from mmddas.core import Candidate, PolicySchedule, PolicySnapshot
+from mmddas.core import Candidate, PolicyFileError, PolicySchedule, PolicySnapshot
+
+from .broken import check_boxes, check_image
 
 # What MMDetection keeps beside the boxes, one entry a box.
 PER_BOX_KEYS = ('gt_bboxes_labels', 'gt_ignore_flags', 'gt_instances_ids')
@@ -86,11 +89,9 @@ class DDASAugment(BaseTransform):
 
     def set_policy(self, policy: str | os.PathLike | dict | PolicySchedule | None) -> None:
         """Take a policy, in any form that the constructor takes, before data workers are started."""
-        self.schedule = _read(policy)
-        searched = self.schedule.meta.get('operation_options', {}) if self.schedule else {}
+        self.schedule, searched = _read(policy)
         given = {key: value for key, value in self._given_options.items() if value is not None}
-        self.options = DEFAULT_OPTIONS | searched | given
-        _check_options(self.options)
+        self.options = _checked_options(searched | given)
 
     def set_progress(self, epoch: int, max_epochs: int) -> None:
         """Tell every copy of the transform, in this process and in data workers, how far the training is.
@@ -121,12 +122,22 @@ class DDASAugment(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         snapshot = self.snapshot
+        self.check(results)
         # Seeded from the worker's stream and the epoch: MMEngine gives short-lived workers the same stream again
         # in every epoch.
         rng = np.random.default_rng((np.random.randint(2**31), max(int(self._progress[0]), 0)))
         if rng.random() >= snapshot.total_prob:
             return results
         return self.augment(results, self.draw(snapshot, rng), rng)
+
+    def check(self, results: dict) -> None:
+        """Raise ValueError, with the name of the image, where it or its boxes are not what operations can work on."""
+        try:
+            check_image(results['img'])
+            if 'gt_bboxes' in results:
+                check_boxes(results['gt_bboxes'])
+        except ValueError as error:
+            raise ValueError(f'{results.get("img_path", "a sample")}: {error}') from error
 
     def draw(self, snapshot: PolicySnapshot, rng: np.random.Generator) -> list[Candidate]:
         """A sub-policy: N_o candidates drawn from p_o."""
@@ -160,17 +171,24 @@ class DDASAugment(BaseTransform):
         return f'{type(self).__name__}(schedule={self.schedule and len(self.schedule)} snapshots, {self.options})'
 
 
-def _read(policy: str | os.PathLike | dict | PolicySchedule | None) -> PolicySchedule | None:
+def _read(policy: str | os.PathLike | dict | PolicySchedule | None) -> tuple[PolicySchedule | None, dict]:
+    """A schedule, and the options of operations that it was searched with."""
     if policy is None:
-        return None
+        return None, {}
+    source = 'the policy of DDASAugment'
     if isinstance(policy, PolicySchedule):
         schedule = policy
     elif isinstance(policy, dict):
-        schedule = PolicySchedule.from_dict(_plain(policy), 'inline policy of DDASAugment')
+        schedule = PolicySchedule.from_dict(_plain(policy), source)
     else:
-        schedule = PolicySchedule.load(policy)
-    ops.check_candidates(schedule.space.candidates)
-    return schedule
+        schedule, source = PolicySchedule.load(policy), str(policy)
+    options = schedule.meta.get('operation_options', {})
+    try:
+        ops.check_candidates(schedule.space.candidates)
+        _checked_options(options)
+    except ValueError as error:
+        raise PolicyFileError(f'{source}: candidates or meta.operation_options: {error}') from error
+    return schedule, options
 
 
 def _plain(value: object) -> object:
@@ -180,16 +198,22 @@ def _plain(value: object) -> object:
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _check_options(options: dict) -> None:
-    unknown = sorted(set(options) - set(DEFAULT_OPTIONS))
-    if unknown:
-        raise ValueError(f'Unknown operation options {unknown}; known are {sorted(DEFAULT_OPTIONS)}')
-    if not 0 <= options['box_prob'] <= 1:
+def _checked_options(given: object) -> dict:
+    """The options of operations, those that are not given by default; ValueError for what is no such option."""
+    if not isinstance(given, dict) or not set(given) <= set(DEFAULT_OPTIONS):
+        raise ValueError(f'Operation options are a dict with some of {list(DEFAULT_OPTIONS)}, got {given!r}')
+    options = DEFAULT_OPTIONS | given
+    if not (_is_number(options['box_prob']) and 0 <= options['box_prob'] <= 1):
         raise ValueError(f'box_prob must lie in 0..1, got {options["box_prob"]!r}')
-    if options['interpolation'] not in ops.INTERPOLATIONS:
+    if not isinstance(options['interpolation'], str) or options['interpolation'] not in ops.INTERPOLATIONS:
         raise ValueError(f'interpolation must be one of {sorted(ops.INTERPOLATIONS)}, got {options["interpolation"]!r}')
-    if options['reference_size'] < 0:
+    if not (_is_number(options['reference_size']) and options['reference_size'] >= 0):
         raise ValueError(f'reference_size must be at least 0, got {options["reference_size"]!r}')
+    return options
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _boxes_as_array(boxes: object) -> np.ndarray | None:

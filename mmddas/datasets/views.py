@@ -23,9 +23,17 @@ from torch.utils.data import DataLoader, Dataset
 from mmddas.core import SearchSpace, sample_sub_policies
 
 from .augment import DDASAugment
+from .broken import (
+    PROGRAMMING_ERRORS,
+    BrokenDataError,
+    BrokenSample,
+    broken_sample,
+    check_boxes,
+    listed,
+)
 from .walk import augments_within, find_augments, inner_datasets, transforms_of
 
-# How often a sample that the pipeline rejects is replaced by another, before this counts as an error.
+# How often a sample that is broken, or that the pipeline rejects, is replaced by another, before this is an error.
 MAX_REPLACEMENTS = 100
 # What a key's last number stands for.
 _SUB_POLICIES, _LOADING, _FIRST_VIEW = 0, 1, 2
@@ -44,6 +52,13 @@ class SampleViews(NamedTuple):
 
     views: list
     sub_policies: torch.Tensor
+
+
+class UsableSample(NamedTuple):
+    """A sample, and those that were broken and that it stands in for."""
+
+    sample: object
+    broken: tuple[BrokenSample, ...]
 
 
 @contextmanager
@@ -77,10 +92,12 @@ class KeyedBatchSampler:
         self.sampler = batch_sampler.sampler
         self.batch_size = getattr(batch_sampler, 'batch_size', None)
         self.start = start
-        self.epoch = 0
+        self.set_epoch(0)
 
-    def set_epoch(self, epoch: int) -> None:
+    def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
+        """The pass over the data to make next, and the batch of it to begin with."""
         self.epoch = epoch
+        self.first_batch = first_batch
         for sampler in (self.sampler, self.batch_sampler):
             if hasattr(sampler, 'set_epoch'):
                 sampler.set_epoch(epoch)
@@ -95,19 +112,21 @@ class KeyedBatchSampler:
             return
         epoch, skipped = divmod(self.start, len(self))
         while True:
-            self.set_epoch(epoch)
-            for batch, keys in enumerate(self._one_pass()):
-                if batch >= skipped:
-                    yield keys
+            self.set_epoch(epoch, skipped)
+            yield from self._one_pass()
             epoch, skipped = epoch + 1, 0
 
     def _one_pass(self) -> Iterator[list[SampleKey]]:
         for batch, indices in enumerate(self.batch_sampler):
-            yield [SampleKey(index, self.epoch, batch) for index in indices]
+            if batch >= self.first_batch:
+                yield [SampleKey(index, self.epoch, batch) for index in indices]
 
 
 class KeyedDataset(Dataset):
-    """A dataset indexed by :class:`SampleKey`: what is random in its pipeline depends on the key alone."""
+    """A dataset indexed by :class:`SampleKey`: what is random in its pipeline depends on the key alone.
+
+    Another sample, chosen by the key too, stands in for one that is broken or that the pipeline rejects.
+    """
 
     def __init__(self, dataset: Dataset, seed: int) -> None:
         self.dataset = dataset
@@ -120,9 +139,35 @@ class KeyedDataset(Dataset):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, key: SampleKey):
+    def __getitem__(self, key: SampleKey) -> UsableSample:
+        others = np.random.default_rng((self.seed, key.epoch, key.batch, key.index, _LOADING))
+        index, broken = key.index, []
+        for _ in range(MAX_REPLACEMENTS):
+            try:
+                sample = self.load(key._replace(index=index))
+            except PROGRAMMING_ERRORS:
+                raise
+            except Exception as error:
+                broken.append(broken_sample(self.dataset, index, error))
+            else:
+                if sample is not None:
+                    return UsableSample(sample, tuple(broken))
+            index = int(others.integers(len(self)))
+        if broken:
+            raise BrokenDataError(f'{len(broken)} samples in a row are broken or rejected:\n{listed(broken)}')
+        raise RuntimeError(
+            f'The pipeline rejected {MAX_REPLACEMENTS} samples in a row; check its filters (FilterAnnotations, ...) '
+            'and the annotations'
+        )
+
+    def load(self, key: SampleKey) -> object:
+        """The packed sample of the key's index, or None where the pipeline rejects it; raises where it is broken."""
         with seeded(self.seed, key.epoch, key.batch, key.index, _LOADING):
-            return self.dataset[key.index]
+            sample = self.dataset[key.index]
+        instances = getattr(sample.get('data_samples'), 'gt_instances', ()) if isinstance(sample, dict) else ()
+        if 'bboxes' in instances:
+            check_boxes(instances.bboxes)
+        return sample
 
 
 class _SplitPoint:
@@ -174,20 +219,24 @@ def _split_pipelines(dataset: Dataset, applied_later: list) -> list[DDASAugment]
 
 
 class SearchDataset(KeyedDataset):
-    """The training set of a search: every item is a :class:`SampleViews`.
+    """The training set of a search: every sample is a :class:`SampleViews`.
 
     Args:
         dataset: A dataset whose pipeline holds one DDASAugment. Its pipelines are cut there.
         space: The candidates.
         num_sub_policies: L^.
         seed: The search's seed.
+        stream: Sub-policies are drawn from a stream of this number; None: from that which all processes share.
 
     Raises:
         ValueError: No DDASAugment, or one that is not at the end of all that happens before it.
     """
 
-    def __init__(self, dataset: Dataset, space: SearchSpace, num_sub_policies: int, seed: int) -> None:
+    def __init__(
+        self, dataset: Dataset, space: SearchSpace, num_sub_policies: int, seed: int, stream: int | None = None
+    ) -> None:
         super().__init__(dataset, seed)
+        self.stream = stream
         self.space = space
         self.num_sub_policies = num_sub_policies
         augments = _split_pipelines(dataset, [])
@@ -197,29 +246,22 @@ class SearchDataset(KeyedDataset):
 
     def sub_policies(self, epoch: int, batch: int) -> torch.Tensor:
         """The sub-policies ``(L^, N_o)`` of a batch, the same for all its samples."""
-        (seed,) = np.random.SeedSequence((self.seed, epoch, batch, _SUB_POLICIES)).generate_state(1, np.uint64)
+        stream = () if self.stream is None else (self.stream + 1,)
+        key = (self.seed, epoch, batch, _SUB_POLICIES, *stream)
+        (seed,) = np.random.SeedSequence(key).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(seed >> np.uint64(1)))
         return sample_sub_policies(self.space, self.num_sub_policies, generator)
 
-    def __getitem__(self, key: SampleKey) -> SampleViews:
+    def load(self, key: SampleKey) -> SampleViews | None:
         drawn = self.sub_policies(key.epoch, key.batch)
         sub_policies = [[self.space.candidates[k] for k in row] for row in drawn.tolist()]
-        # A pipeline that rejects a sample (no boxes left after filtering, ...) gets another one, as in MMEngine.
-        others = np.random.default_rng((self.seed, *key[1:], key.index, _LOADING))
-        index = key.index
-        for _ in range(MAX_REPLACEMENTS):
-            views = self._views(key._replace(index=index), sub_policies)
-            if views is not None:
-                return SampleViews(views, drawn)
-            index = int(others.integers(len(self)))
-        raise RuntimeError(
-            f'The training pipeline rejected {MAX_REPLACEMENTS} samples in a row; check its filters '
-            '(FilterAnnotations, ...) and the annotations'
-        )
+        views = self._views(key, sub_policies)
+        return None if views is None else SampleViews(views, drawn)
 
     def _views(self, key: SampleKey, sub_policies: list) -> list | None:
-        sample = super().__getitem__(key)
+        sample = super().load(key)
         continuation = sample.pop(_SplitPoint.KEY)
+        continuation.augment.check(sample)
         views = []
         for view, sub_policy in enumerate([(), *sub_policies]):
             with seeded(self.seed, key.epoch, key.batch, key.index, _FIRST_VIEW + view) as rng:
@@ -242,6 +284,12 @@ def _copy_sample(sample: dict) -> dict:
     return {key: value if key == 'img' else copy.deepcopy(value) for key, value in sample.items()}
 
 
+def _collate_usable(samples: list[UsableSample], collate: Callable) -> dict:
+    """A batch as ``collate`` makes it, under ``data``, and what is broken among the data, under ``broken``."""
+    broken = [found for usable in samples for found in usable.broken]
+    return dict(data=collate([usable.sample for usable in samples]), broken=broken)
+
+
 @FUNCTIONS.register_module()
 def ddas_collate(samples: list[SampleViews], collate: Callable = pseudo_collate) -> dict:
     """Turn samples of views into views of samples.
@@ -258,7 +306,7 @@ def _rebuilt(loader: DataLoader, dataset: Dataset, batch_sampler: KeyedBatchSamp
     return DataLoader(
         dataset,
         batch_sampler=batch_sampler,
-        collate_fn=collate,
+        collate_fn=functools.partial(_collate_usable, collate=collate),
         num_workers=loader.num_workers,
         pin_memory=loader.pin_memory,
         timeout=loader.timeout,
@@ -269,15 +317,23 @@ def _rebuilt(loader: DataLoader, dataset: Dataset, batch_sampler: KeyedBatchSamp
     )
 
 
-def search_loader(loader: DataLoader, space: SearchSpace, num_sub_policies: int, seed: int) -> DataLoader:
-    """A loader of search batches (:func:`ddas_collate`) from an ordinary training loader."""
-    dataset = SearchDataset(loader.dataset, space, num_sub_policies, seed)
+def search_loader(
+    loader: DataLoader, space: SearchSpace, num_sub_policies: int, seed: int, stream: int | None = None
+) -> DataLoader:
+    """A loader of search batches from an ordinary training loader.
+
+    Each is ``dict(data=..., broken=[...])``: what :func:`ddas_collate` makes, and the samples that had to be replaced.
+    """
+    dataset = SearchDataset(loader.dataset, space, num_sub_policies, seed, stream)
     collate = functools.partial(ddas_collate, collate=loader.collate_fn)
     return _rebuilt(loader, dataset, KeyedBatchSampler(loader.batch_sampler), collate)
 
 
 def policy_loader(loader: DataLoader, seed: int, start: int) -> DataLoader:
-    """A loader of S_val batches without end, from batch number ``start`` on; S_val is never augmented."""
+    """A loader of S_val batches without end, ``dict(data=..., broken=[...])``, from batch number ``start`` on.
+
+    S_val is never augmented.
+    """
     if find_augments(loader.dataset):
         raise ValueError('The pipeline of policy_dataloader holds DDASAugment, but S_val is never augmented: remove it')
     return _rebuilt(

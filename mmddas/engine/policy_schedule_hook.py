@@ -2,7 +2,10 @@ from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
+from mmddas.core import PolicySchedule
 from mmddas.datasets import find_augments
+
+from .tasks import TASKS
 
 
 @HOOKS.register_module()
@@ -22,7 +25,7 @@ class PolicyScheduleHook(Hook):
         static: Use the last snapshot throughout.
 
     Raises:
-        ValueError: The training pipeline has no DDASAugment.
+        ValueError: The training pipeline has no DDASAugment, there is no policy, or it is one for another task.
     """
 
     def __init__(self, policy: str | dict | None = None, smoothing: int = 1, static: bool = False) -> None:
@@ -45,6 +48,7 @@ class PolicyScheduleHook(Hook):
                     'There is no policy for DDASAugment: name the searched one, '
                     '--cfg-options policy_file=PATH/policy.json'
                 )
+            _check_task(augment.schedule, runner)
             augment.schedule = augment.schedule.static() if self.static else augment.schedule.smooth(self.smoothing)
         self._by_epoch = hasattr(runner.train_loop, 'run_epoch')
         if self._by_epoch:
@@ -65,6 +69,15 @@ class PolicyScheduleHook(Hook):
     def _tell(self, now: int, end: int) -> None:
         for augment in self._augments:
             augment.set_progress(now, end)
+
+
+def _check_task(schedule: PolicySchedule, runner) -> None:
+    searched, here = schedule.meta.get('task'), TASKS.get(runner.default_scope.scope_name)
+    if searched and here and searched != here:
+        raise ValueError(
+            f'The policy was searched for {searched}, and this run trains for {here}, with other operations and '
+            'magnitudes: search one for it. To use it all the same, take "task" out of the policy\'s "meta"'
+        )
 
 
 def _restart_early_workers(runner) -> None:

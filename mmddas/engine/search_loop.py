@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
-from mmengine.dist import all_reduce, get_world_size
+from mmengine.dist import all_gather_object, all_reduce, get_rank, get_world_size
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.registry import LOOPS, OPTIMIZERS
@@ -22,22 +24,31 @@ from mmddas.core import (
     SearchSpace,
     ViewGradients,
     expected_loss_weights,
+    policy_gradients,
+    step_policy,
     update_policy,
 )
+from mmddas.core.files import check_folder
 from mmddas.datasets import policy_loader, search_loader
+from mmddas.datasets.broken import SkippedSamples
+from mmddas.datasets.views import seeded
 from mmddas.version import __version__
 
+from .agreement import check_processes_agree, differences, fingerprint, flattened
+from .checkpoints import protect_checkpoints, save_now
 from .policy_figure_hook import PolicyFigureHook
 from .policy_snapshot_hook import PolicySnapshotHook
+from .stop_signals import StopSignals
+from .tasks import TASKS
 
 POLICY_OPTIM = dict(
     op=dict(type='Adam', lr=0.005, betas=(0.5, 0.999)),
     total=dict(type='Adam', lr=0.001, betas=(0.5, 0.999)),
 )
-# What a default scope is for.
-TASKS = dict(mmdet='detection', mmpretrain='classification')
 # Optimizers whose step is linear in the gradient, as Eq. 16 and 17 need it.
 LINEAR_OPTIMIZERS = (torch.optim.SGD,)
+# Keeps the randomness of steps apart from that of samples.
+_STEP = 1 << 16
 
 
 @LOOPS.register_module()
@@ -54,6 +65,15 @@ class DDASSearchLoop(EpochBasedTrainLoop):
 
     The log's ``descent`` is the cosine of S_val's gradient, after a step, and the clean view's. Where it is negative
     over an epoch, the steps overshoot, and the loop warns: the policy's gradients describe steps that do not.
+
+    On several processes each takes its shard of the batches, and all take the same steps: what is found depends on the
+    global batch alone, as far as the loss is a mean over images. Two all-reduces of the network's size and one of
+    L^ + 1 numbers make a step.
+
+    A sample that cannot be read, or whose boxes are not finite, is named in the log, and another stands in for it.
+
+    Everything random is a function of the seed and the position, so that a search ends with the same policy whether or
+    not it was interrupted. Ctrl-C and SIGTERM end it after the step at hand, with a checkpoint; a second one at once.
 
     BatchNorm in training mode normalises every view by its own statistics; the running statistics see all views of
     S_train, and never S_val.
@@ -74,6 +94,10 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         max_skipped_in_a_row: A step whose gradients are not finite, or whose alignments are all 0, changes neither
             policy nor, in the first case, network, and is counted (``skipped_updates`` in the log). So many in a
             row end the search with a FloatingPointError.
+        sub_policies_per_rank: Every process draws sub-policies of its own, so that a step sees more of the space. By
+            default they are shared.
+        max_broken_share: Share of the samples of S_train, and of S_val, that may be broken; more end the search with
+            a BrokenDataError that lists them.
         **kwargs: ``val_begin``, ``val_interval``, ``dynamic_intervals`` of ``EpochBasedTrainLoop``.
 
     Example:
@@ -98,17 +122,23 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         normalize: bool = True,
         scale_by_lr: bool = False,
         max_skipped_in_a_row: int = 50,
+        sub_policies_per_rank: bool = False,
+        max_broken_share: float = 0.1,
         **kwargs,
     ) -> None:
         if policy_dataloader is None:
             raise ValueError(
                 'DDASSearchLoop needs S_val: train_cfg=dict(type="DDASSearchLoop", policy_dataloader=dict(...))'
             )
-        if isinstance(num_sub_policies, bool) or not isinstance(num_sub_policies, int) or num_sub_policies < 1:
-            raise ValueError(f'num_sub_policies must be a whole number of at least 1, got {num_sub_policies!r}')
+        for name, number in dict(num_sub_policies=num_sub_policies, max_skipped_in_a_row=max_skipped_in_a_row).items():
+            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+                raise ValueError(f'{name} must be a whole number of at least 1, got {number!r}')
+        if not 0 <= max_broken_share <= 1:
+            raise ValueError(f'max_broken_share must lie in 0..1, got {max_broken_share!r}')
         space = _search_space(search_space, num_ops)
         super().__init__(runner, dataloader, max_epochs, **kwargs)
-        self.dataloader = search_loader(self.dataloader, space, num_sub_policies, runner.seed)
+        stream = get_rank() if sub_policies_per_rank else None
+        self.dataloader = search_loader(self.dataloader, space, num_sub_policies, runner.seed, stream)
         self._policy_dataloader = runner.build_dataloader(policy_dataloader, seed=runner.seed)
 
         device = next(self.model.parameters()).device
@@ -129,10 +159,18 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self.normalize = normalize
         self.scale_by_lr = scale_by_lr
         self.max_skipped_in_a_row = max_skipped_in_a_row
+        self.sub_policies_per_rank = sub_policies_per_rank
         self._skipped_in_a_row = 0
         self.skipped_updates = 0
         self._descents: list[Tensor] = []  # of the epoch's steps
         self._norms = [module for module in self.model.modules() if isinstance(module, _NormBase)]
+        self.skipped_samples = {
+            name: SkippedSamples(name, len(loader.dataset), max_broken_share)
+            for name, loader in (('S_train', self.dataloader), ('S_val', self._policy_dataloader))
+        }
+        self._signals = StopSignals()
+        self._stopping = False
+        protect_checkpoints(runner)
         for hook in (PolicySnapshotHook, PolicyFigureHook):
             if not any(isinstance(registered, hook) for registered in runner.hooks):
                 runner.register_hook(hook())
@@ -142,38 +180,84 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         """The network itself: gradients are taken one by one, which a distributed wrapper's reducer would upset."""
         return self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
 
+    @property
+    def identity(self) -> dict[str, int | str | list[str]]:
+        """What must not change in a resumed search, nor between its processes."""
+        space, loaders = self.schedule.space, (self.dataloader, self._policy_dataloader)
+        sizes = [(loader.batch_sampler.batch_size or 1) * get_world_size() for loader in loaders]
+        return {
+            'search space': [str(candidate) for candidate in space.candidates],
+            'num_ops': space.num_ops,
+            'num_sub_policies': self.num_sub_policies,
+            'sub-policies are drawn by': f'{get_world_size()} ranks' if self.sub_policies_per_rank else 'the batch',
+            'seed': self.runner.seed,
+            'S_train': fingerprint(loaders[0].dataset.dataset),
+            'S_val': fingerprint(loaders[1].dataset),
+            'batches of S_train': f'{len(loaders[0])} of {sizes[0]}',
+            'batches of S_val': f'{len(loaders[1])} of {sizes[1]}',
+        }
+
     def run(self) -> nn.Module:
         """Search."""
-        self.prepare()
-        return super().run()
+        with self._signals:
+            self.prepare()
+            return super().run()
 
     def prepare(self) -> None:
         """What needs the optimizer and, in a resumed search, the position: called once, before the first step."""
         _check_optimizer(self.runner.optim_wrapper)
+        check_processes_agree({**self.identity, **flattened(self.runner.cfg)})
         parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self._gradients = ViewGradients(parameters, self.num_sub_policies)
+        if get_rank() == 0:
+            # Weights and a momentum, twice: the old checkpoint is removed when the new one is there.
+            needed = 4 * sum(parameter.numel() * parameter.element_size() for parameter in self.model.parameters())
+            check_folder(self.runner.work_dir, 'The work dir', needed)
+        if len(self.schedule) != self._epoch or self._epoch > self._max_epochs:
+            raise ValueError(
+                f'The schedule holds {len(self.schedule)} epochs, the checkpoint is of epoch {self._epoch}, and the '
+                f'search is to have max_epochs={self._max_epochs}: resume with at least as many as have been searched'
+            )
         loader = policy_loader(self._policy_dataloader, self.runner.seed, start=self._iter)
         self._policy_batches: Iterator = iter(loader)
 
     def run_epoch(self) -> None:
-        """One pass over S_train, ended by a snapshot of the policy."""
+        """One pass over S_train, or what is left of it after an interruption, ended by a snapshot of the policy."""
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
-        self.dataloader.batch_sampler.set_epoch(self._epoch)
+        first_batch = self._iter - self._epoch * len(self.dataloader)
+        self.dataloader.batch_sampler.set_epoch(self._epoch, first_batch)
         self._descents.clear()
-        for idx, data_batch in enumerate(self.dataloader):
+        for idx, data_batch in enumerate(self.dataloader, start=first_batch):
             self.run_iter(idx, data_batch)
         _warn_of_overshooting(self._descents)
+        for skipped in self.skipped_samples.values():
+            if get_world_size() > 1:
+                for found in all_gather_object(list(skipped.samples.values())):
+                    skipped.note(found)
         self.schedule.append(self.policy)
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
 
     def run_iter(self, idx: int, data_batch: dict) -> None:
-        """One step, and the hooks around it."""
+        """One step, and the hooks around it.
+
+        Args:
+            data_batch: ``data``, L^ + 1 views as :func:`~mmddas.datasets.ddas_collate` makes them, and ``broken``.
+        """
+        policy_batch = next(self._policy_batches)
+        self.skipped_samples['S_train'].note(data_batch['broken'])
+        self.skipped_samples['S_val'].note(policy_batch['broken'])
+        data_batch = data_batch['data']
         self.runner.call_hook('before_train_iter', batch_idx=idx, data_batch=data_batch)
-        outputs = self.step(data_batch, next(self._policy_batches))
+        with _seeded_step(self.runner.seed, self._iter):
+            outputs = self.step(data_batch, policy_batch['data'])
         self.runner.call_hook('after_train_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs)
         self._iter += 1
+        if self._stopping:
+            path = save_now(self.runner)
+            print_log(f'Stopped after iteration {self._iter}; {path} is saved, --resume goes on from it', 'current')
+            raise SystemExit(128 + (self._signals.received or signal.SIGTERM))
 
     def step(self, data_batch: dict, policy_batch: dict) -> dict:
         """One step of Algorithm 1.
@@ -207,15 +291,12 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             policy_loss = self._loss(policy_batch)
         policy_scale = _loss_scale(optim_wrapper)
         _average(gradients.validation(policy_loss * policy_scale))
-        alignments = _average(gradients.alignments()) / (view_scale * policy_scale)  # (L^,)
+        alignments = gradients.alignments() / (view_scale * policy_scale)  # (L^,)
         descent = gradients.descent()
         self._descents.append(descent)
         optim_wrapper.zero_grad()
 
-        scale = learning_rate if self.scale_by_lr else 1.0
-        updated = update_policy(
-            self.policy, self.policy_optimizers, indices, alignments, normalize=self.normalize, scale=scale
-        )
+        updated = self._update_policy(indices, alignments, learning_rate if self.scale_by_lr else 1.0)
         losses = torch.stack(view_losses)
         self._count(updated, losses, policy_loss)
         return dict(
@@ -226,6 +307,31 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             descent=descent,
             **self._policy_scalars(),
         )
+
+    def _update_policy(self, indices: Tensor, alignments: Tensor, scale: float) -> bool:
+        """Step the policy on the alignments of all processes; False where there is nothing to learn from them.
+
+        Sub-policies that the processes share have one alignment each, the mean over the shards. Where every process
+        has its own, the expected loss is the mean of theirs, and so is its gradient; Z_g (Eq. 15) is their mean too.
+        """
+        if not self.sub_policies_per_rank:
+            alignments = self._exchange(alignments)
+            return update_policy(self.policy, self.policy_optimizers, indices, alignments, self.normalize, scale)
+        parts = *policy_gradients(self.policy, indices, alignments, False, scale), alignments.abs().sum()
+        *gradient, grad_total, z_g = self._exchange(torch.cat([part.reshape(-1) for part in parts])).unbind()
+        norm = z_g if self.normalize else 1.0
+        gradients = torch.stack(gradient) / norm, grad_total / norm
+        return bool(z_g != 0) and step_policy(self.policy, self.policy_optimizers, *gradients)
+
+    def _exchange(self, numbers: Tensor) -> Tensor:
+        """The mean of ``numbers`` over all processes; with them goes whether any has been told to stop."""
+        told = self._signals.received is not None
+        if get_world_size() == 1:
+            self._stopping = told
+            return numbers
+        *_, stopping = numbers = _average(torch.cat([numbers, numbers.new_tensor([float(told)])]))
+        self._stopping = bool(stopping)
+        return numbers[:-1]
 
     def _count(self, updated: bool, losses: Tensor, policy_loss: Tensor) -> None:
         """Count a step from which the policy could not learn, and stop where there are too many in a row."""
@@ -263,23 +369,25 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             policy_optimizers=[optimizer.state_dict() for optimizer in self.policy_optimizers],
             schedule=self.schedule.to_dict(),
             skipped_updates=self.skipped_updates,
-            rng_state=torch.get_rng_state(),
+            skipped_in_a_row=self._skipped_in_a_row,
+            identity=self.identity,
         )
 
     def load_state_dict(self, state: dict) -> None:
-        """Continue from :meth:`state_dict`; ValueError where it was saved by another search space."""
-        schedule = PolicySchedule.from_dict(state['schedule'], "the checkpoint's schedule")
-        if schedule.space != self.schedule.space:
+        """Continue from :meth:`state_dict`; ValueError, with what differs, where it is another search's."""
+        found = differences(state['identity'], self.identity, ('in the checkpoint', 'in this search'))
+        if found:
             raise ValueError(
-                f"The checkpoint's search space, {schedule.space}, is not this search's, {self.schedule.space}: "
-                'resume with the config that the search was started with'
+                f'The checkpoint is of another search: {"; ".join(found)}. Resume with the config and the data that it '
+                'was started with, or start anew in another work dir'
             )
         self.policy.load_state_dict(state['policy'])
         for optimizer, saved in zip(self.policy_optimizers, state['policy_optimizers'], strict=True):
             optimizer.load_state_dict(saved)
+        schedule = PolicySchedule.from_dict(state['schedule'], "the checkpoint's schedule", min_epochs=0)
         self.schedule.snapshots = schedule.snapshots
         self.skipped_updates = state['skipped_updates']
-        torch.set_rng_state(state['rng_state'].cpu())
+        self._skipped_in_a_row = state['skipped_in_a_row']
 
 
 def _search_space(search_space: str | list | SearchSpace, num_ops: int) -> SearchSpace:
@@ -346,6 +454,15 @@ def _average(tensor: Tensor) -> Tensor:
     if get_world_size() > 1:
         all_reduce(tensor, op='mean')
     return tensor
+
+
+@contextmanager
+def _seeded_step(seed: int, iteration: int) -> Iterator[None]:
+    """What is random in the network (dropout, sampled proposals, ...), on any device, as a function of the position."""
+    with seeded(seed, iteration, get_rank(), _STEP) as rng:
+        if torch.cuda.is_available():
+            torch.cuda.manual_seed_all(int(rng.integers(1 << 62)))
+        yield
 
 
 class _frozen_running_statistics:

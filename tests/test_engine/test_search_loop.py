@@ -2,18 +2,26 @@
 
 import copy
 import json
+import os
+import random
+import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
-from mmengine.runner import Runner
+from mmengine.registry import DATASETS
+from mmengine.runner import Runner, checkpoint
 from searches import final_policy
 
-from mmddas.core import PolicySchedule, ViewGradients, expected_loss_weights
+from mmddas.core import PolicySchedule, ViewGradients, expected_loss_weights, policy_gradients
 from mmddas.datasets.shapes import SHAPES
 from mmddas.datasets.views import seeded
+from mmddas.engine import DDASSearchLoop, agreement, search_loop
+from mmddas.engine.checkpoints import WholeFilesBackend, latest_checkpoint
 
 
 def build(config):
@@ -32,7 +40,7 @@ def prepared_loop(config):
 
 
 def first_batches(loop):
-    return next(iter(loop.dataloader)), next(loop._policy_batches)
+    return next(iter(loop.dataloader))['data'], next(loop._policy_batches)['data']
 
 
 def test_search_writes_policy_figure_and_checkpoint(search_config):
@@ -102,11 +110,185 @@ def stop_after_epoch(runner, epoch):
         runner.train()
 
 
-def test_another_search_space_cannot_resume(search_config):
-    build(search_config({'train_cfg.max_epochs': 1})).train()
-    changed = search_config({'resume': True, 'train_cfg.num_ops': 3})
-    with pytest.raises(ValueError, match='search space'):
+class SignalHook(Hook):
+    """Sends this process a signal in an iteration, as a user or a cluster would."""
+
+    def __init__(self, iteration, number=signal.SIGTERM):
+        self.iteration = iteration
+        self.number = number
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == self.iteration:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize(('iteration', 'number'), [(1, signal.SIGTERM), (2, signal.SIGINT), (4, signal.SIGTERM)])
+def test_a_search_told_to_stop_goes_on_from_the_very_iteration(search_config, iteration, number):
+    """In the middle of an epoch, and at its last step, with data workers."""
+    options = {'train_dataloader.num_workers': 1}
+    whole = search_config(options, name='whole')
+    build(whole).train()
+    runner = build(search_config(options, name='stopped'))
+    runner.register_hook(SignalHook(iteration, number))
+    with pytest.raises(SystemExit) as stopped:
+        runner.train()
+    assert stopped.value.code == 128 + number
+    assert signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
+    assert runner.iter == iteration + 1
+    resumed = build(search_config({'resume': True, **options}, name='stopped'))
+    resumed.train()
+    assert resumed.iter == 6
+    assert final_policy(resumed.cfg) == final_policy(whole)
+
+
+def test_a_search_can_be_resumed_from_checkpoints_of_iterations(search_config):
+    whole = search_config()
+    whole.default_hooks.checkpoint.update(by_epoch=False, interval=2, max_keep_ckpts=-1)
+    build(whole).train()
+    expected = final_policy(whole)
+    for iteration in (2, 4):
+        again = search_config({'resume': True, 'load_from': f'{whole.work_dir}/iter_{iteration}.pth'}, name='again')
+        build(again).train()
+        assert final_policy(again) == expected
+
+
+def test_networks_that_draw_random_numbers_resume_exactly(search_config, monkeypatch):
+    """On whatever generator: PyTorch's, NumPy's, Python's."""
+    whole = search_config(name='whole')
+    stopped, resumed = (search_config({'resume': go_on}, name='stopped') for go_on in (False, True))
+    loss = DDASSearchLoop._loss
+
+    def noisy(self, batch):
+        return loss(self, batch) * (1 + torch.rand(()) + np.random.rand() + random.random())
+
+    monkeypatch.setattr(DDASSearchLoop, '_loss', noisy)
+    build(whole).train()
+    runner = build(stopped)
+    runner.register_hook(SignalHook(3))
+    with pytest.raises(SystemExit):
+        runner.train()
+    torch.manual_seed(7), np.random.seed(7), random.seed(7)
+    build(resumed).train()
+    assert final_policy(resumed) == final_policy(whole)
+
+
+def test_checkpoints_of_a_search_hold_data_only(search_config):
+    config = search_config({'train_cfg.max_epochs': 1})
+    build(config).train()
+    # What MMEngine's own log needs beside weights; the original MMEngine has mmddas.compat see to it.
+    logged = getattr(checkpoint, 'get_torch_safe_globals', list)()
+    with torch.serialization.safe_globals(logged):
+        state = torch.load(Path(config.work_dir, 'epoch_1.pth'), weights_only=True)['ddas']
+    assert {'policy', 'policy_optimizers', 'schedule', 'identity'} <= set(state)
+
+
+def test_the_last_checkpoint_stays_until_the_next_is_written(search_config, monkeypatch):
+    config = search_config({'default_hooks.checkpoint.max_keep_ckpts': 1})
+    put = WholeFilesBackend.put
+
+    def killed(self, obj, filepath):
+        if Path(filepath).name == 'epoch_2.pth':
+            raise InterruptedError
+        put(self, obj, filepath)
+
+    monkeypatch.setattr(WholeFilesBackend, 'put', killed)
+    with pytest.raises(InterruptedError):
+        build(config).train()
+    assert latest_checkpoint(config.work_dir).name == 'epoch_1.pth'
+    assert not list(Path(config.work_dir).glob('.*'))
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(num_ops=3), 'num_ops: 2 in the checkpoint, 3 in this search'),
+        (dict(num_sub_policies=2), 'num_sub_policies: 3 in the checkpoint, 2 in this search'),
+        (dict(search_space=['Equalize', 'Invert']), 'search space: 21 of them.*2 of them, Invert among them'),
+        (dict(max_epochs=1), 'holds 2 epochs.*max_epochs=1: resume with at least as many'),
+        ({'policy_dataloader.dataset.indices': 5}, 'S_val: 8 samples.*in the checkpoint, 5 samples'),
+        ({'policy_dataloader.batch_size': 2}, 'batches of S_val: 2 of 4 in the checkpoint, 4 of 2'),
+        ({'sub_policies_per_rank': True}, 'sub-policies are drawn by'),
+    ],
+    ids=lambda value: '' if isinstance(value, str) else '-'.join(value),
+)
+def test_a_checkpoint_of_another_search_is_refused(search_config, finished_search, change, message):
+    options = {f'train_cfg.{key}': value for key, value in change.items()}
+    changed = search_config({'resume': True, 'load_from': finished_search, **options}, name='changed')
+    with pytest.raises(ValueError, match=message):
         build(changed).train()
+
+
+@pytest.fixture(scope='module')
+def finished_search(make_search_config):
+    """The checkpoint of a search of two epochs."""
+    config = make_search_config()
+    build(config).train()
+    return f'{config.work_dir}/epoch_2.pth'
+
+
+@pytest.mark.parametrize('values', [[('config optim_wrapper.optimizer.lr', '0.1', '0.2')], [('seed', 0, 1)], []])
+def test_processes_that_disagree_are_told_so(monkeypatch, values):
+    first = {'seed': 0, 'S_train': '12 samples, aa', 'config optim_wrapper.optimizer.lr': '0.1'}
+    second = first | {key: other for key, _, other in values}
+    monkeypatch.setattr(agreement, 'get_world_size', lambda: 2)
+    monkeypatch.setattr(agreement, 'all_gather_object', lambda identity: [first, second])
+    if not values:
+        return agreement.check_processes_agree(first)
+    ((key, here, there),) = values
+    with pytest.raises(RuntimeError, match=f'{key}: {here} on rank 0, {there} on rank 1'):
+        agreement.check_processes_agree(first)
+    return None
+
+
+def test_the_place_of_data_does_not_enter_their_fingerprint(search_config, tmp_path):
+    config = search_config()
+    folder = Path(config.train_dataloader.dataset.data_root)
+    shutil.copytree(folder, tmp_path / 'copy')
+    prints = []
+    for root in (folder, tmp_path / 'copy'):
+        config.train_dataloader.dataset.data_root = f'{root}/'
+        prints.append(agreement.fingerprint(DATASETS.build(config.train_dataloader.dataset)))
+    assert prints[0] == prints[1] and prints[0].startswith('12 samples')
+    annotations = tmp_path / 'copy' / config.train_dataloader.dataset.ann_file
+    content = json.loads(annotations.read_text())
+    content['annotations'][0]['bbox'][2] += 1
+    annotations.write_text(json.dumps(content))
+    assert agreement.fingerprint(DATASETS.build(config.train_dataloader.dataset)) != prints[0]
+
+
+def test_processes_may_draw_sub_policies_of_their_own(search_config, monkeypatch):
+    """Two shards with sub-policies of their own: the policy's gradient is that of the mean of both expected losses."""
+    config = search_config({'train_cfg.sub_policies_per_rank': True, 'train_cfg.normalize': False})
+    loops = []
+    for rank in (0, 1):
+        monkeypatch.setattr(search_loop, 'get_rank', lambda rank=rank: rank)
+        loops.append(prepared_loop(config))
+    drawn = [loop.dataloader.dataset.sub_policies(0, 0) for loop in loops]
+    assert not torch.equal(*drawn)
+    alignments = torch.tensor([[0.3, -0.2, 0.1], [-0.5, 0.4, 0.2]])
+    parts = [
+        torch.cat([part.reshape(-1) for part in policy_gradients(loop.policy, indices, row, normalize=False)])
+        for loop, indices, row in zip(loops, drawn, alignments, strict=True)
+    ]
+    z_g = alignments.abs().sum(dim=1).mean()
+    for normalize in (False, True):
+        for loop in loops:
+            loop.normalize = normalize
+            monkeypatch.setattr(
+                loop,
+                '_exchange',
+                lambda numbers: torch.stack(
+                    [
+                        torch.cat([part, z])
+                        for part, z in zip(parts, alignments.abs().sum(dim=1, keepdim=True), strict=True)
+                    ]
+                ).mean(dim=0),
+            )
+            given = []
+            monkeypatch.setattr(search_loop, 'step_policy', lambda *args, given=given: given.extend(args[2:]) or True)
+            loop._update_policy(drawn[0], alignments[0], 1.0)
+            expected = torch.stack(parts).mean(dim=0) / (z_g if normalize else 1)
+            torch.testing.assert_close(torch.cat([given[0], given[1].reshape(1)]), expected)
 
 
 def test_network_steps_on_the_weighted_sum_of_the_views_gradients(search_config):

@@ -80,7 +80,7 @@ def test_masks_move_with_the_pixels_of_their_instances(search_config, flat_scene
     dataset.update(data_root=str(flat_scenes), ann_file='annotations.json', data_prefix=dict(img=''))
     dataset.pipeline[1].update(with_mask=True)
     runner = Runner.from_cfg(config)
-    batch = next(iter(runner.build_train_loop(runner._train_loop).dataloader))
+    batch = next(iter(runner.build_train_loop(runner._train_loop).dataloader))['data']
     clean_masks, moved = [], 0
     for number, view in enumerate(batch['views']):
         for i, (image, sample) in enumerate(zip(view['inputs'], view['data_samples'], strict=True)):

@@ -53,7 +53,7 @@ def main() -> None:
     runner._init_model_weights()
     runner.model.train()
     loop.prepare()
-    data_batch, policy_batch = next(iter(loop.dataloader)), next(loop._policy_batches)
+    data_batch, policy_batch = next(iter(loop.dataloader))['data'], next(loop._policy_batches)['data']
 
     plain, step, peaks = [], [], []
     for _ in range(args.warmup + args.repeats):

@@ -1,0 +1,99 @@
+"""Samples that cannot be used: unreadable images, annotations that are no boxes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from mmengine.logging import print_log
+
+# Mistakes in a pipeline, not in its data: they end the run at once, with their traceback.
+PROGRAMMING_ERRORS = (AttributeError, ImportError, LookupError, NameError, NotImplementedError, TypeError)
+# Samples that a message names.
+_LISTED = 20
+
+
+class BrokenDataError(RuntimeError):
+    """More samples of a data set are broken than may be skipped; the message lists them."""
+
+
+class BrokenSample(NamedTuple):
+    """A sample that could not be used, by its index and, where its data set tells, its file; and why."""
+
+    index: int
+    name: str
+    reason: str
+
+
+class SkippedSamples:
+    """The broken samples of one data set: each is logged once, and too many of them end the run.
+
+    Args:
+        data: The data set's name in messages.
+        size: Its number of samples.
+        max_share: Share of them that may be skipped.
+    """
+
+    def __init__(self, data: str, size: int, max_share: float) -> None:
+        self.data = data
+        self.size = size
+        self.max_share = max_share
+        self.samples: dict[int, BrokenSample] = {}
+
+    def note(self, found: Iterable[BrokenSample]) -> None:
+        """Take note of broken samples, some of them perhaps known.
+
+        Raises:
+            BrokenDataError: There are more than ``max_share`` of the data set.
+        """
+        for sample in found:
+            if sample.index not in self.samples:
+                self.samples[sample.index] = sample
+                print_log(
+                    f'{self.data}: skipped {sample.name}: {sample.reason}', logger='current', level=logging.WARNING
+                )
+        if len(self.samples) > self.max_share * self.size:
+            raise BrokenDataError(
+                f'{len(self.samples)} of the {self.size} samples of {self.data} are broken so far, and '
+                f'max_broken_share={self.max_share:g} of train_cfg allows {int(self.max_share * self.size)}. Mend or '
+                f'remove them, or raise max_broken_share:\n{listed(self.samples.values())}'
+            )
+
+
+def listed(samples: Iterable[BrokenSample]) -> str:
+    """A line for each of the first few samples."""
+    samples = list(samples)
+    lines = [f'  {sample.name}: {sample.reason}' for sample in samples[:_LISTED]]
+    if len(samples) > _LISTED:
+        lines.append(f'  ... and {len(samples) - _LISTED} more')
+    return '\n'.join(lines)
+
+
+def broken_sample(dataset: object, index: int, error: Exception) -> BrokenSample:
+    """What ``error`` tells of the sample ``index`` of ``dataset``."""
+    try:
+        info = dataset.get_data_info(index)
+    except Exception:  # the annotation itself may be what is broken
+        info = {}
+    name = info.get('img_path') or f'sample {index}'
+    reason = ' '.join(str(error).split()) or 'no reason given'
+    return BrokenSample(index, str(name), f'{type(error).__name__}: {reason}')
+
+
+def check_image(image: object) -> None:
+    """Raise ValueError unless ``image`` is what operations take: ``(H, W, 3)`` uint8, not empty."""
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        found = f'{image.dtype} {image.shape}' if isinstance(image, np.ndarray) else type(image).__name__
+        raise ValueError(f'expected an image (H, W, 3) of uint8, found {found}; load it with color_type="color"')
+    if image.size == 0:
+        raise ValueError(f'the image has no pixels: shape {image.shape}')
+
+
+def check_boxes(boxes: object) -> None:
+    """Raise ValueError where one of ``boxes``, an array, a tensor or MMDetection's, is not made of finite numbers."""
+    boxes = np.asarray(getattr(boxes, 'tensor', boxes))
+    if not np.isfinite(boxes).all():
+        bad = boxes[~np.isfinite(boxes).all(axis=-1)][0]
+        raise ValueError(f'a box is not made of finite numbers: {bad.tolist()}')

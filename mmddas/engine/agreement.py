@@ -1,0 +1,89 @@
+"""What makes a search the one that it is: compared between its processes at the start, and with a checkpoint's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.dist import all_gather_object, get_world_size
+
+# Samples of a data set whose annotations enter its fingerprint.
+_SAMPLED = 500
+# What may differ between machines: where things are.
+_PLACES = ('work_dir', 'data_root', 'save_dir', 'log_dir', 'filename')
+_SHOWN = 5
+
+
+def fingerprint(dataset: object) -> str:
+    """A short text by which two copies of a data set agree, wherever their files are.
+
+    It tells the number of samples, and a hash of the annotations of some of them.
+    """
+    size = len(dataset)
+    digest = hashlib.sha256()
+    if hasattr(dataset, 'get_data_info'):
+        for index in np.linspace(0, size - 1, min(size, _SAMPLED)).astype(int):
+            info = {
+                key: os.path.basename(value) if key.endswith('path') and isinstance(value, str) else value
+                for key, value in dataset.get_data_info(int(index)).items()
+            }
+            digest.update(json.dumps(info, sort_keys=True, default=_plain).encode())
+    return f'{size} samples, {digest.hexdigest()[:8]}'
+
+
+def _plain(value: object) -> str:
+    return hashlib.sha256(value.tobytes()).hexdigest() if isinstance(value, np.ndarray) else repr(value)
+
+
+def flattened(config: Config | dict) -> dict[str, str]:
+    """Every setting of a config under its dotted name, as text, but for the places of files."""
+    settings: dict[str, str] = {}
+
+    def enter(name: str, value: object) -> None:
+        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+        if items is None:
+            if name.rsplit('.', 1)[-1] not in _PLACES:
+                settings[f'config {name}'] = repr(value)
+            return
+        for key, item in items:
+            enter(f'{name}.{key}' if name else str(key), item)
+
+    enter('', config.to_dict() if isinstance(config, Config) else config)
+    return settings
+
+
+def differences(first: dict, second: dict, names: tuple[str, str]) -> list[str]:
+    """What differs between two identities, a phrase each; ``names`` tell whose they are."""
+    found = []
+    for key in {**first, **second}:
+        here, there = (identity.get(key, 'nothing') for identity in (first, second))
+        if here == there:
+            continue
+        if isinstance(here, list) and isinstance(there, list):
+            only = [[item for item in a if item not in b] for a, b in ((here, there), (there, here))]
+            here, there = (
+                f'{len(items)} of them' + (f', {", ".join(map(str, extra[:_SHOWN]))} among them' if extra else '')
+                for items, extra in zip((here, there), only, strict=True)
+            )
+        found.append(f'{key}: {here} {names[0]}, {there} {names[1]}')
+    if len(found) > _SHOWN:
+        found[_SHOWN:] = [f'and {len(found) - _SHOWN} more']
+    return found
+
+
+def check_processes_agree(identity: dict) -> None:
+    """Raise RuntimeError on every process where one has another ``identity`` than the first; collective."""
+    if get_world_size() == 1:
+        return
+    first, *others = all_gather_object(identity)
+    for rank, other in enumerate(others, start=1):
+        found = differences(first, other, ('on rank 0', f'on rank {rank}'))
+        if found:
+            raise RuntimeError(
+                'The processes of this search disagree, so that it would find nothing: '
+                f'{"; ".join(found)}. Start all of them with one config, one seed (and without '
+                'randomness.diff_rank_seed) and the same data'
+            )

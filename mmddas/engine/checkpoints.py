@@ -1,0 +1,69 @@
+"""Checkpoints that a run can be killed at any moment without losing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook
+
+from mmddas.core.files import atomic_path, write_text
+
+_BACKEND = dict(backend='mmddas_whole_files')
+
+
+class WholeFilesBackend(LocalBackend):
+    """MMEngine's local files, but for those that are written: they appear whole or not at all."""
+
+    def put(self, obj: bytes, filepath: str | os.PathLike) -> None:
+        with atomic_path(filepath) as temporary:
+            temporary.write_bytes(obj)
+
+
+register_backend(_BACKEND['backend'], WholeFilesBackend, force=True)
+
+
+def protect_checkpoints(runner) -> None:
+    """Have the runner's ``CheckpointHook`` write whole files, and keep the last one until the next is written.
+
+    To be called before the training starts. Where the hook has a storage of its own, it is left alone.
+    """
+    for hook in runner.hooks:
+        if not isinstance(hook, CheckpointHook) or hook.backend_args or hook.file_client_args:
+            continue
+        hook.backend_args = dict(_BACKEND)
+        if hook.max_keep_ckpts == 1:  # MMEngine removes the old checkpoint before it writes the new one
+            hook.max_keep_ckpts = 2
+
+
+def save_now(runner) -> Path:
+    """Save a checkpoint between two iterations, of epoch ``runner.epoch`` after ``runner.iter`` iterations."""
+    path = Path(runner.work_dir, f'iter_{runner.iter}.pth')
+    runner.save_checkpoint(
+        str(path.parent),
+        path.name,
+        meta=dict(epoch=runner.epoch, iter=runner.iter),
+        by_epoch=False,
+        backend_args=dict(_BACKEND),
+    )
+    if runner.rank == 0:
+        write_text(path.parent / 'last_checkpoint', str(path))
+    return path
+
+
+def latest_checkpoint(work_dir: str | os.PathLike) -> Path | None:
+    """The checkpoint to go on from: the one that ``last_checkpoint`` names, else the newest; None if there is none.
+
+    MMEngine writes ``last_checkpoint`` after the checkpoint, and not at once: a killed run may leave it empty, or the
+    name of a file that is gone.
+    """
+    work_dir = Path(work_dir)
+    named = work_dir / 'last_checkpoint'
+    if named.is_file():
+        path = Path(named.read_text(encoding='utf-8', errors='replace').strip())
+        for candidate in (path, work_dir / path.name):  # a work dir may have been moved
+            if candidate.is_file():
+                return candidate
+    saved = [*work_dir.glob('epoch_*.pth'), *work_dir.glob('iter_*.pth')]
+    return max(saved, key=lambda path: path.stat().st_mtime, default=None)

@@ -1,0 +1,44 @@
+"""Ctrl-C and SIGTERM, met between two iterations."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopSignals:
+    """Within the ``with`` block the first Ctrl-C or SIGTERM is only noted, in :attr:`received`.
+
+    A second one does what it would have done without this. Outside the main thread, where Python has no say in
+    signals, nothing is noted.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._before: dict = {}
+
+    def __enter__(self) -> StopSignals:
+        self.received = None
+        self._process = os.getpid()
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._restore()
+
+    def _restore(self) -> None:
+        while self._before:
+            signal.signal(*self._before.popitem())
+
+    def _note(self, number: int, frame) -> None:
+        if os.getpid() != self._process:  # a forked data worker: its loader ends it, Ctrl-C or not
+            if number != signal.SIGINT:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+            return
+        self.received = number
+        self._restore()
