@@ -17,7 +17,7 @@ from mmengine.registry import TRANSFORMS
 from mmddas import ops
 from mmddas.core import Candidate, PolicyFileError, PolicySchedule, PolicySnapshot
 
-from .broken import check_boxes, check_image
+from .broken import check_sample
 
 # What MMDetection keeps beside the boxes, one entry a box.
 PER_BOX_KEYS = ('gt_bboxes_labels', 'gt_ignore_flags', 'gt_instances_ids')
@@ -122,22 +122,16 @@ class DDASAugment(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         snapshot = self.snapshot
-        self.check(results)
+        try:
+            check_sample(results)
+        except ValueError as error:
+            raise ValueError(f'{results.get("img_path", "a sample")}: {error}') from error
         # Seeded from the worker's stream and the epoch: MMEngine gives short-lived workers the same stream again
         # in every epoch.
         rng = np.random.default_rng((np.random.randint(2**31), max(int(self._progress[0]), 0)))
         if rng.random() >= snapshot.total_prob:
             return results
         return self.augment(results, self.draw(snapshot, rng), rng)
-
-    def check(self, results: dict) -> None:
-        """Raise ValueError, with the name of the image, where it or its boxes are not what operations can work on."""
-        try:
-            check_image(results['img'])
-            if 'gt_bboxes' in results:
-                check_boxes(results['gt_bboxes'])
-        except ValueError as error:
-            raise ValueError(f'{results.get("img_path", "a sample")}: {error}') from error
 
     def draw(self, snapshot: PolicySnapshot, rng: np.random.Generator) -> list[Candidate]:
         """A sub-policy: N_o candidates drawn from p_o."""

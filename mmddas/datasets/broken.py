@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -78,17 +79,24 @@ def broken_sample(dataset: object, index: int, error: Exception) -> BrokenSample
     except Exception:  # the annotation itself may be what is broken
         info = {}
     name = info.get('img_path') or f'sample {index}'
-    reason = ' '.join(str(error).split()) or 'no reason given'
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    reason = ' '.join(str(error).split()) or f'in {last.name}, {last.filename}:{last.lineno}'
     return BrokenSample(index, str(name), f'{type(error).__name__}: {reason}')
 
 
-def check_image(image: object) -> None:
-    """Raise ValueError unless ``image`` is what operations take: ``(H, W, 3)`` uint8, not empty."""
+def check_sample(results: dict) -> None:
+    """Raise ValueError unless operations can work on a sample of a pipeline.
+
+    Its image has to be ``(H, W, 3)`` uint8 and not empty, its boxes, if it has any, made of finite numbers.
+    """
+    image = results['img']
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         found = f'{image.dtype} {image.shape}' if isinstance(image, np.ndarray) else type(image).__name__
         raise ValueError(f'expected an image (H, W, 3) of uint8, found {found}; load it with color_type="color"')
     if image.size == 0:
         raise ValueError(f'the image has no pixels: shape {image.shape}')
+    if 'gt_bboxes' in results:
+        check_boxes(results['gt_bboxes'])
 
 
 def check_boxes(boxes: object) -> None:

@@ -29,6 +29,7 @@ from .broken import (
     BrokenSample,
     broken_sample,
     check_boxes,
+    check_sample,
     listed,
 )
 from .walk import augments_within, find_augments, inner_datasets, transforms_of
@@ -141,7 +142,7 @@ class KeyedDataset(Dataset):
 
     def __getitem__(self, key: SampleKey) -> UsableSample:
         others = np.random.default_rng((self.seed, key.epoch, key.batch, key.index, _LOADING))
-        index, broken = key.index, []
+        index, broken, cause = key.index, [], None
         for _ in range(MAX_REPLACEMENTS):
             try:
                 sample = self.load(key._replace(index=index))
@@ -149,12 +150,14 @@ class KeyedDataset(Dataset):
                 raise
             except Exception as error:
                 broken.append(broken_sample(self.dataset, index, error))
+                cause = error
             else:
                 if sample is not None:
                     return UsableSample(sample, tuple(broken))
             index = int(others.integers(len(self)))
         if broken:
-            raise BrokenDataError(f'{len(broken)} samples in a row are broken or rejected:\n{listed(broken)}')
+            found = listed(dict.fromkeys(broken))
+            raise BrokenDataError(f'{MAX_REPLACEMENTS} samples in a row are broken or rejected:\n{found}') from cause
         raise RuntimeError(
             f'The pipeline rejected {MAX_REPLACEMENTS} samples in a row; check its filters (FilterAnnotations, ...) '
             'and the annotations'
@@ -261,7 +264,7 @@ class SearchDataset(KeyedDataset):
     def _views(self, key: SampleKey, sub_policies: list) -> list | None:
         sample = super().load(key)
         continuation = sample.pop(_SplitPoint.KEY)
-        continuation.augment.check(sample)
+        check_sample(sample)
         views = []
         for view, sub_policy in enumerate([(), *sub_policies]):
             with seeded(self.seed, key.epoch, key.batch, key.index, _FIRST_VIEW + view) as rng:
