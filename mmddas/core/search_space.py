@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from .presets import PRESETS
 
+# Far beyond what is of use (published policies have 2 or 3); keeps a wrong file from asking for the impossible.
+MAX_NUM_OPS = 100
+
 
 class Candidate(NamedTuple):
     """An operation at a level. The same operation at two levels is two candidates.
@@ -26,10 +29,10 @@ def _candidate(item: Candidate | Sequence | str) -> Candidate:
     """Read ``Candidate``, ``(op, level)`` or a bare operation name; ValueError otherwise."""
     op, level = (item, None) if isinstance(item, str) else (*item, None)[:2]
     if not isinstance(op, str) or not op:
-        raise ValueError(f'Candidate {item!r}: the operation must be a name')
+        raise ValueError(f'Candidate {item!r:.80}: the operation must be a name')
     number = isinstance(level, (int, float)) and not isinstance(level, bool)
     if level is not None and not (number and math.isfinite(level)):
-        raise ValueError(f'Candidate {item!r}: the level must be a number or None, got {level!r}')
+        raise ValueError(f'Candidate {item!r:.80}: the level must be a number or None, got {level!r:.80}')
     return Candidate(op, level)
 
 
@@ -41,7 +44,7 @@ class SearchSpace:
         num_ops: N_o, operations in a sub-policy.
 
     Raises:
-        ValueError: No candidates, one that is listed twice, or ``num_ops`` below 1.
+        ValueError: No candidates, one that is listed twice, or ``num_ops`` out of range.
     """
 
     def __init__(self, candidates: Iterable[Candidate | Sequence | str], num_ops: int = 2) -> None:
@@ -51,9 +54,9 @@ class SearchSpace:
             raise ValueError('A search space needs at least one candidate operation, got none')
         twice = sorted({str(candidate) for candidate in self.candidates if self.candidates.count(candidate) > 1})
         if twice:
-            raise ValueError(f'Candidates listed more than once: {", ".join(twice)}; list each once')
-        if isinstance(num_ops, bool) or not isinstance(num_ops, int) or num_ops < 1:
-            raise ValueError(f'num_ops must be a whole number of at least 1, got {num_ops!r}')
+            raise ValueError(f'Candidates listed more than once: {", ".join(twice):.200}; list each once')
+        if isinstance(num_ops, bool) or not isinstance(num_ops, int) or not 1 <= num_ops <= MAX_NUM_OPS:
+            raise ValueError(f'num_ops must be a whole number from 1 to {MAX_NUM_OPS}, got {num_ops!r:.80}')
 
     @classmethod
     def preset(cls, name: str, num_ops: int = 2) -> SearchSpace:

@@ -55,8 +55,8 @@ def equalize(image: np.ndarray) -> np.ndarray:
 
 
 def posterize(image: np.ndarray, bits: int) -> np.ndarray:
-    """Keep the ``bits`` high bits of every value."""
-    return _look_up(image, LEVELS & ~((1 << (8 - bits)) - 1))
+    """Keep the ``bits`` high bits of every value; all of them where 8 or more are asked for."""
+    return _look_up(image, LEVELS & ~((1 << max(8 - bits, 0)) - 1))
 
 
 def solarize(image: np.ndarray, threshold: int) -> np.ndarray:

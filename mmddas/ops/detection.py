@@ -29,10 +29,12 @@ def cutout(pad: int, height: int, width: int, boxes: np.ndarray, rng: np.random.
 
 
 def box_cutout(fraction: float, height: int, width: int, boxes: np.ndarray, rng: np.random.Generator) -> Region | None:
-    """``fraction`` of a random box's width and height, about a uniform place inside that box."""
+    """``fraction`` of a random box's width and height, about a uniform place inside that box, if it has any area."""
     if len(boxes) == 0:
         return None
     x1, y1, x2, y2 = boxes[rng.integers(len(boxes))]
+    if not (x1 < x2 and y1 < y2):
+        return None
     x, y = int(rng.uniform(x1, x2)), int(rng.uniform(y1, y2))
     half_width, half_height = int(fraction * (x2 - x1) / 2), int(fraction * (y2 - y1) / 2)
     return x - half_width, y - half_height, x + half_width, y + half_height

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 
 FILL = 128
+# OpenCV's warps address pixels by 16-bit numbers.
+LONGEST = 32766
 # A sheared sample often lies half-way between two pixels, where the reference's float32 sums fall either way.
 # A slope steeper by a hair takes its side more often than not.
 TIE_BREAK = 1 + 1e-5
@@ -83,8 +85,14 @@ def warp(
     fill: int | tuple[int, int, int] = FILL,
     interpolation: int = cv2.INTER_NEAREST,
 ) -> np.ndarray:
-    """Move the pixels of an image or mask ``(H, W[, C])``; uncovered ones become ``fill``."""
+    """Move the pixels of an image or mask ``(H, W[, C])``; uncovered ones become ``fill``.
+
+    Raises:
+        ValueError: It is longer than OpenCV can warp.
+    """
     height, width = image.shape[:2]
+    if max(height, width) > LONGEST:
+        raise ValueError(f'images to be warped may have at most {LONGEST} pixels a side, got {height} x {width} pixels')
     return cv2.warpAffine(
         image,
         matrix,

@@ -20,6 +20,9 @@ Fill = int | tuple[int, int, int]
 Region = tuple[int, int, int, int]
 """x1, y1, x2, y2 in whole pixels, the ends excluded."""
 
+# Ten is the strongest level of the published scales; beyond this one magnitudes leave what functions can compute with.
+MAX_LEVEL = 100
+
 INTERPOLATIONS = {'nearest': cv2.INTER_NEAREST, 'bilinear': cv2.INTER_LINEAR}
 
 
@@ -80,12 +83,13 @@ class Operation:
 
     def check_level(self, level: float | None) -> None:
         """Raise ValueError where ``level`` does not fit the operation."""
-        if self.takes_level and not (isinstance(level, (int, float)) and np.isfinite(level) and level >= 0):
+        if self.takes_level and not (isinstance(level, (int, float)) and 0 <= level <= MAX_LEVEL):
             raise ValueError(
-                f'Operation {self.name!r} needs a level (a number of at least 0, usually up to 10), got {level!r}'
+                f'Operation {self.name!r} needs a level (a number from 0 to {MAX_LEVEL}, usually up to 10), '
+                f'got {level!r:.80}'
             )
         if not self.takes_level and level is not None:
-            raise ValueError(f'Operation {self.name!r} takes no level, got {level!r}; write None')
+            raise ValueError(f'Operation {self.name!r} takes no level, got {level!r:.80}; write None')
 
 
 OPERATIONS: dict[str, Operation] = {}
@@ -107,7 +111,7 @@ def get(name: str) -> Operation:
     """The operation of that name; ValueError with the known ones otherwise."""
     if name not in OPERATIONS:
         raise ValueError(
-            f'Unknown operation {name!r}. Known: {", ".join(OPERATIONS)}. '
+            f'Unknown operation {name!r:.80}. Known: {", ".join(OPERATIONS)}. '
             'An operation of your own has to be registered with mmddas.ops.register in every process.'
         )
     return OPERATIONS[name]

@@ -137,7 +137,8 @@ def test_every_kind_of_broken_data_works_or_is_named_and_skipped(search_config, 
     assert len(final_policy(config)['epochs']) == 1
     which, log = dict(train='S_train', val='S_val')[split], log_of(config)
     skipped = {way for name, way in names.items() if f'{which}: skipped' in log and f'/{name}: ' in log}
-    assert skipped == set(BROKEN)
+    # Boxes of S_val have been clipped at the image's border when they are looked at, and are finite then.
+    assert skipped == set(BROKEN) - ({'infinite_box'} if split == 'val' else set())
 
 
 def test_too_many_broken_images_end_the_search_with_a_list(search_config, shapes, tmp_path):

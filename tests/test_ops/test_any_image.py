@@ -1,0 +1,87 @@
+"""Every operation on images of any size and layout, with boxes anywhere: what it returns, and what it leaves alone."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from long_forms import EXAMPLES, examples
+
+from mmddas import ops
+
+LEVELS = (*range(11), 2.5, 28, 100)
+GUARD = 3  # pixels around an image that must stay as they are
+
+
+def any_image(rng: np.random.Generator, height: int, width: int, layout: str) -> tuple[np.ndarray, np.ndarray]:
+    """An image, and the larger array that it is a part of."""
+    step = 2 if layout == 'strided' else 1
+    shape = (height * step + 2 * GUARD, width * step + 2 * GUARD, 3)
+    whole = rng.integers(0, 256, shape, dtype=np.uint8)
+    if rng.random() < 0.2:
+        whole[:] = rng.integers(0, 256)  # of one colour
+    image = whole[GUARD : GUARD + height * step : step, GUARD : GUARD + width * step : step]
+    if layout == 'reversed':
+        image = image[::-1, ::-1, ::-1]
+    if layout == 'transposed':
+        image = image.transpose(1, 0, 2)
+    return (np.ascontiguousarray(image), whole) if layout == 'contiguous' else (image, whole)
+
+
+def any_boxes(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Inside and outside the image, whole and fractional, without area, with their corners exchanged."""
+    boxes = rng.uniform(-0.5, 1.5, (rng.integers(0, 6), 4)) * [width, height, width, height]
+    if rng.random() < 0.5:
+        boxes = np.sort(boxes.reshape(-1, 2, 2), axis=1).reshape(-1, 4)
+    if rng.random() < 0.3:
+        boxes = np.round(boxes)
+    if len(boxes) and rng.random() < 0.2:
+        boxes[0, 2:] = boxes[0, :2]
+    if len(boxes) and rng.random() < 0.1:
+        boxes[-1] *= 1e6
+    return boxes.astype(np.float32)
+
+
+def check(operation: ops.Operation, level: float | None, image, whole, boxes, seed: int, **options) -> None:
+    before = whole.copy(), image.copy(), boxes.copy()
+    result, moved = ops.apply(operation.name, image, boxes, level=level, rng=np.random.default_rng(seed), **options)
+    assert np.array_equal(whole, before[0]) and np.array_equal(image, before[1]), 'wrote into its input'
+    assert np.array_equal(boxes, before[2])
+    assert result.shape == image.shape and result.dtype == np.uint8
+    assert moved.shape == boxes.shape and moved.dtype == np.float32 and np.isfinite(moved).all()
+    if operation.moves_boxes:
+        height, width = image.shape[:2]
+        assert (moved[:, 2:] >= moved[:, :2]).all(), 'a box of negative size'
+        assert (moved >= 0).all() and (moved <= [width, height, width, height]).all()
+    else:
+        assert np.array_equal(moved, boxes)
+
+
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    size=st.tuples(*[st.one_of(st.integers(1, 12), st.integers(1, 400))] * 2),
+    layout=st.sampled_from(['contiguous', 'part', 'strided', 'reversed', 'transposed']),
+    box_prob=st.sampled_from([0.0, 1 / 3, 1.0]),
+    interpolation=st.sampled_from(list(ops.INTERPOLATIONS)),
+    reference_size=st.sampled_from([0, 1, 640]),
+)
+def test_every_operation_keeps_its_promises(seed, size, layout, **options):
+    rng = np.random.default_rng(seed)
+    image, whole = any_image(rng, *size, layout)
+    boxes = any_boxes(rng, *image.shape[:2])
+    for operation in ops.OPERATIONS.values():
+        if not operation.tasks:
+            continue  # another test's
+        # All levels in the long form; in the short one a few, others in every example.
+        levels = LEVELS if EXAMPLES else rng.choice(LEVELS, 2)
+        for level in levels if operation.takes_level else (None,):
+            check(operation, None if level is None else float(level), image, whole, boxes, seed, **options)
+
+
+@pytest.mark.parametrize('shape', [(1, 40000), (40000, 1)])
+def test_images_longer_than_a_warp_can_reach_raise_and_do_not_corrupt(shape):
+    """OpenCV's warps end at 32,766 pixels."""
+    image = np.zeros((*shape, 3), np.uint8)
+    with pytest.raises(ValueError, match='at most 32766 pixels'):
+        ops.apply('Rotate_BBox', image, level=4)
+    assert ops.apply('Equalize', image)[0].shape == image.shape
