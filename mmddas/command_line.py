@@ -84,8 +84,8 @@ def build_runner(config: Config) -> Runner:
 
 def check_data(config: Config) -> None:
     """Raise FileNotFoundError, with the setting that names it, for data that a config's data sets have to find."""
-    loaders = {name: value for name, value in config.items() if name.endswith('_dataloader')}
-    loaders['train_cfg.policy_dataloader'] = config.get('train_cfg', {}).get('policy_dataloader')
+    loaders = {name: config.get(name) for name in ('train_dataloader', 'val_dataloader', 'test_dataloader')}
+    loaders['train_cfg.policy_dataloader'] = (config.get('train_cfg') or {}).get('policy_dataloader')
     for name, loader in loaders.items():
         if isinstance(loader, dict):
             _check_dataset(f'{name}.dataset', loader.get('dataset'))

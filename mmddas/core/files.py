@@ -60,7 +60,7 @@ def check_folder(folder: str | os.PathLike, what: str, free_bytes: int = 0) -> N
         write_text(probe, ' ')
         probe.unlink()
     except OSError as error:
-        raise OSError(error.errno, f'{what} cannot be written to ({error.strerror})', str(folder)) from error
+        raise OSError(error.errno, f'{what} cannot be written to ({os.strerror(error.errno)})', str(folder)) from error
     free = shutil.disk_usage(folder).free
     if free < free_bytes:
         raise OSError(

@@ -171,7 +171,7 @@ class _Reader:
         version = content.get('version', VERSION)
         self.expect(type(version) is int and version == VERSION, 'version', f'{VERSION}', version)
         for field in ('num_ops', 'candidates', 'epochs'):
-            self.expect(field in content, field, 'this field', 'nothing')
+            self.expect(field in content, 'content', f'the field {field!r}', list(content))
         meta = content.get('meta', {})
         self.expect(isinstance(meta, dict), 'meta', 'an object (a dict)', meta)
         space = self.space(content['candidates'], content['num_ops'])
@@ -199,8 +199,8 @@ class _Reader:
         total_prob = self.probability(item['total_prob'], f'{field}.total_prob')
         probs, field = item['op_probs'], f'{field}.op_probs'
         self.expect(isinstance(probs, list), field, 'a list of probabilities', probs)
-        self.expect(len(probs) == size, field, f'{size} probabilities, one for each candidate', f'{len(probs)} values')
+        self.expect(len(probs) == size, field, f'{size} probabilities, one for each candidate', len(probs))
         values = np.array([self.probability(value, f'{field}[{k}]') for k, value in enumerate(probs)])
         total = math.fsum(values)
-        self.expect(abs(total - 1) <= SUM_TOLERANCE, field, 'probabilities that sum to 1', f'a sum of {total:g}')
+        self.expect(abs(total - 1) <= SUM_TOLERANCE, field, 'probabilities that sum to 1', float(f'{total:g}'))
         return PolicySnapshot(total_prob, values)

@@ -1,0 +1,313 @@
+"""The page of mistakes: every one of them is made, and its message compared with the page's."""
+
+import argparse
+import json
+import re
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmddas.command_line import add_arguments, build_runner, load_config
+from mmddas.core.files import check_folder
+from mmddas.datasets import DDASAugment
+from mmddas.engine import agreement
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / 'docs' / 'mistakes.md'
+POLICY = dict(
+    num_ops=2,
+    candidates=[dict(op='Equalize', level=None), dict(op='Solarize', level=2)],
+    epochs=[dict(total_prob=0.5, op_probs=[0.5, 0.5])],
+)
+
+# Section and mistake, as on the page -> a function of the fixture ``world`` that makes it.
+MISTAKES = {}
+
+
+def mistake(section: str, text: str):
+    def enter(function):
+        MISTAKES[section, text] = function
+        return function
+
+    return enter
+
+
+class World:
+    """What mistakes are made with: a folder, the tests' data, and small configs."""
+
+    def __init__(self, folder, shapes, search_config, monkeypatch):
+        self.folder, self.shapes, self.search_config, self.monkeypatch = folder, shapes, search_config, monkeypatch
+        monkeypatch.chdir(folder)
+
+    def policy(self, content: dict | str) -> None:
+        """Make a transform of this policy file."""
+        text = content if isinstance(content, str) else json.dumps(content)
+        Path('policy.json').write_text(text)
+        DDASAugment('policy.json')
+
+    def search(self, change=None, **options):
+        """Search, with ``change(config)`` made or these settings of ``train_cfg``; returns the log."""
+        config = self.search_config({f'train_cfg.{key}': value for key, value in options.items()})
+        config.train_cfg.max_epochs = options.get('max_epochs', 1)
+        if change is not None:
+            change(config)
+        return run(config)
+
+    def training(self, **settings):
+        """Train with DDASAugment and PolicyScheduleHook."""
+        config = Config.fromfile(ROOT / 'configs' / 'ddas' / 'retinanet_thin_shapes_train.py')
+        for key in ('val_dataloader', 'val_evaluator', 'val_cfg', 'test_dataloader', 'test_evaluator', 'test_cfg'):
+            config[key] = None
+        config.train_dataloader.update(num_workers=0, persistent_workers=False)
+        config.train_dataloader.dataset.data_root = f'{self.shapes}/'
+        config.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
+        config.param_scheduler = None
+        config.update(log_level='WARNING', work_dir='train', experiment_name=f'{self.folder.name}_train', **settings)
+        config.visualizer.name = config.experiment_name
+        return run(config)
+
+    def command(self, *arguments: str):
+        """What search.py and train.py do before the first step."""
+        return build_runner(load_config(add_arguments(argparse.ArgumentParser()).parse_args(list(arguments))))
+
+
+def run(config: Config) -> str:
+    Runner.from_cfg(config).train()
+    return '\n'.join(path.read_text() for path in Path(config.work_dir).glob('*/*.log'))
+
+
+def policy_mistake(text, **change):
+    mistake('Policy files', text)(lambda world: world.policy(POLICY | change))
+
+
+mistake('Policy files', 'The file is cut short, or no JSON')(lambda world: world.policy(json.dumps(POLICY)[:50]))
+mistake('Policy files', 'It is not there')(lambda world: DDASAugment('policy.json'))
+mistake('Policy files', 'A field is missing')(
+    lambda world: world.policy({key: value for key, value in POLICY.items() if key != 'epochs'})
+)
+policy_mistake('An operation does not exist', candidates=[dict(op='Spin', level=1), *POLICY['candidates'][1:]])
+policy_mistake('An operation has no level, and needs one', candidates=[dict(op='Solarize'), dict(op='Equalize')])
+policy_mistake('A candidate is listed twice', candidates=[dict(op='Equalize')] * 2)
+policy_mistake('The probabilities are not one a candidate', epochs=[dict(total_prob=0.5, op_probs=[1.0])])
+policy_mistake('The probabilities do not sum to 1', epochs=[dict(total_prob=0.5, op_probs=[0.5, 0.2])])
+policy_mistake('A probability lies outside 0..1', epochs=[dict(total_prob=1.5, op_probs=[0.5, 0.5])])
+
+
+@mistake('Policy files', 'The policy is for classification, and a detector is trained')
+def _(world):
+    Path('policy.json').write_text(json.dumps(POLICY | dict(meta=dict(task='classification'))))
+    world.training(policy_file='policy.json')
+
+
+@mistake('Policy files', 'No policy is named')
+def _(world):
+    world.training(policy_file=None)
+
+
+@mistake('Policy files', 'The pipeline has no DDASAugment')
+def _(world):
+    world.training(
+        policy_file=None,
+        custom_hooks=[dict(type='PolicyScheduleHook')],
+        train_dataloader=dict(
+            batch_size=4,
+            num_workers=0,
+            sampler=dict(type='DefaultSampler', shuffle=True),
+            dataset=dict(
+                type='CocoDataset',
+                data_root=f'{world.shapes}/',
+                ann_file='annotations/train.json',
+                pipeline=[dict(type='LoadImageFromFile')],
+            ),
+        ),
+    )
+
+
+def search_mistake(text, change=None, **options):
+    mistake('Configs of a search', text)(lambda world: world.search(change, **options))
+
+
+search_mistake('There is no S_val', lambda config: config.train_cfg.pop('policy_dataloader'))
+search_mistake('The preset does not exist', search_space='detecton')
+search_mistake('An operation does not exist', search_space=[('Spin', 1)])
+search_mistake('A candidate is listed twice', search_space=['Equalize', 'Equalize'])
+search_mistake('N_o is below 1', num_ops=0)
+search_mistake('L^ is below 1', num_sub_policies=0)
+search_mistake('p_tp starts at 1', init_total_prob=1.0)
+search_mistake('An optimizer of the policy is missing', lambda config: config.train_cfg.policy_optim.pop('total'))
+search_mistake(
+    'The training pipeline has no DDASAugment',
+    lambda config: config.train_dataloader.dataset.update(
+        pipeline=[step for step in config.train_dataloader.dataset.pipeline if step['type'] != 'DDASAugment']
+    ),
+)
+search_mistake(
+    'The pipeline of S_val has one',
+    lambda config: config.train_cfg.policy_dataloader.dataset.pipeline.insert(2, dict(type='DDASAugment')),
+)
+search_mistake('Gradients are accumulated', lambda config: config.optim_wrapper.update(accumulative_counts=2))
+
+
+@mistake('Configs of a search', "The network's optimizer is adaptive")
+def _(world):
+    def adaptive(config):
+        config.optim_wrapper.optimizer = dict(type='Adam', lr=1e-4)
+
+    return world.search(adaptive)
+
+
+@mistake('Configs of a search', "The images' operations are misspelt in DDASAugment")
+def _(world):
+    DDASAugment(interpolation='cubic')
+
+
+@mistake('Commands', 'The config file is not there')
+def _(world):
+    world.command('nowhere.py')
+
+
+@mistake('Commands', 'The data are not there')
+def _(world):
+    world.search_config().dump('search.py')
+    world.command('search.py', '--cfg-options', 'train_dataloader.dataset.data_root=data/nowhere/')
+
+
+@mistake('Commands', 'The work dir cannot be written to')
+def _(world):
+    world.search_config().dump('search.py')
+    Path('file').write_text('')
+    world.command('search.py', '--work-dir', 'file/folder')
+
+
+@mistake('Commands', 'The disk is full')
+def _(world):
+    check_folder('.', 'The work dir', free_bytes=1 << 60)
+
+
+@mistake('Commands', '`search.py` gets the config of a training')
+def _(world):
+    import runpy
+
+    world.monkeypatch.setattr('sys.argv', ['search.py', str(ROOT / 'configs/ddas/retinanet_thin_shapes_train.py')])
+    runpy.run_path(str(ROOT / 'tools' / 'search.py'), run_name='__main__')
+
+
+@mistake('Commands', '`--resume` with another L^')
+def _(world):
+    world.search()
+    world.search(lambda config: config.update(resume=True), num_sub_policies=2)
+
+
+@mistake('Commands', '`--resume` with fewer epochs than have been searched')
+def _(world):
+    world.search(max_epochs=2)
+    world.search(lambda config: config.update(resume=True), max_epochs=1)
+
+
+@mistake('Commands', '`--resume` from the checkpoint of a training')
+def _(world):
+    Path('policy.json').write_text(json.dumps(POLICY))
+    world.training(policy_file='policy.json')
+    world.search(lambda config: config.update(resume=True, load_from='train/epoch_1.pth'))
+
+
+@mistake('Commands', 'Two machines have different configs')
+def _(world):
+    identities = [agreement.flattened(dict(optim_wrapper=dict(optimizer=dict(lr=rate)))) for rate in (0.01, 0.02)]
+    world.monkeypatch.setattr(agreement, 'get_world_size', lambda: 2)
+    world.monkeypatch.setattr(agreement, 'all_gather_object', lambda identity: identities)
+    agreement.check_processes_agree(identities[0])
+
+
+def spoilt(world, images: int, spoil) -> Path:
+    """A copy of the data set with some training images spoilt."""
+    shutil.copytree(world.shapes, 'data')
+    for path in sorted(Path('data/train').glob('*.png'))[:images]:
+        spoil(path)
+    return Path('data')
+
+
+def searching(folder: Path):
+    return lambda config: config.train_dataloader.dataset.update(data_root=f'{folder}/')
+
+
+@mistake('While it runs', 'An image cannot be read')
+def _(world):
+    return world.search(searching(spoilt(world, 1, Path.unlink)))
+
+
+@mistake('While it runs', 'Too many images cannot be read')
+def _(world):
+    return world.search(searching(spoilt(world, 6, Path.unlink)))
+
+
+@mistake('While it runs', 'The learning rate is too high')
+def _(world):
+    import torch
+
+    from mmddas.core import ViewGradients
+
+    world.monkeypatch.setattr(ViewGradients, 'descent', lambda self: torch.tensor(-0.3))
+    return world.search()
+
+
+@mistake('While it runs', 'The losses are not finite')
+def _(world):
+    return world.search(lambda config: config.optim_wrapper.optimizer.update(lr=1e30), max_skipped_in_a_row=2)
+
+
+@mistake('While it runs', 'The labels of an image are no finite numbers')
+def _(world):
+    folder = spoilt(world, 0, None)
+    path = folder / 'annotations' / 'train.json'
+    content = json.loads(path.read_text())
+    content['annotations'][0]['bbox'][2] = float('inf')
+    path.write_text(json.dumps(content))
+    return world.search(searching(folder))
+
+
+@mistake('While it runs', 'Images are not three channels of 8 bits')
+def _(world):
+    folder = spoilt(world, 1, lambda path: cv2.imwrite(str(path), np.zeros((64, 64, 3), np.uint16)))
+
+    def unchanged(config):
+        searching(folder)(config)
+        config.train_dataloader.dataset.pipeline[0].update(color_type='unchanged')
+
+    return world.search(unchanged)
+
+
+def rows() -> dict[tuple[str, str], str]:
+    """Section and mistake -> message, from the page."""
+    found, section = {}, ''
+    for line in PAGE.read_text(encoding='utf-8').splitlines():
+        if line.startswith('## '):
+            section = line[3:]
+        cells = [cell.strip() for cell in line.strip('|').split(' | ')]
+        if len(cells) == 2 and cells[1].startswith('`'):
+            found[section, cells[0]] = cells[1]
+    return found
+
+
+def test_the_page_has_every_mistake_that_is_tried_and_no_other():
+    assert set(rows()) == set(MISTAKES)
+
+
+@pytest.mark.parametrize(('section', 'text'), MISTAKES)
+def test_message_is_the_one_on_the_page(section, text, tmp_path, shapes, search_config, monkeypatch):
+    cell = rows()[section, text]
+    message, warning = re.fullmatch(r'`(.*?)`(?: \((a warning)\))?', cell).groups()
+    pattern = re.escape(message).replace(r'\.\.\.', '.*')
+    world = World(tmp_path, shapes, search_config, monkeypatch)
+    if warning:
+        assert re.search(pattern, MISTAKES[section, text](world), re.DOTALL)
+        return
+    with pytest.raises((ValueError, OSError, RuntimeError, ArithmeticError, SystemExit)) as error:
+        MISTAKES[section, text](world)
+    said = str(error.value).removesuffix(f': {error.value.filename!r}' if hasattr(error.value, 'filename') else '')
+    assert re.search(f'{pattern}$', said, re.DOTALL), said

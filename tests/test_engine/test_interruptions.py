@@ -1,0 +1,122 @@
+"""Searches that are killed or told to stop, in processes of their own, and resumed."""
+
+import argparse
+import contextlib
+import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from searches import final_policy
+
+from mmddas.command_line import add_arguments, build_runner, load_config
+from mmddas.core import PolicySchedule
+
+
+def run_search(config_file: Path, work_dir: Path) -> None:
+    """What ``tools/search.py CONFIG --work-dir DIR --resume`` does, without its imports."""
+    os.setsid()
+    torch.set_num_threads(1)
+    arguments = [str(config_file), '--work-dir', str(work_dir), '--resume']
+    with open(os.devnull, 'w') as nowhere, contextlib.redirect_stdout(nowhere):
+        build_runner(load_config(add_arguments(argparse.ArgumentParser()).parse_args(arguments))).train()
+
+
+def started(config_file: Path, work_dir: Path) -> multiprocessing.Process:
+    process = multiprocessing.get_context('fork').Process(target=run_search, args=(config_file, work_dir))
+    process.start()
+    return process
+
+
+def finished(config_file: Path, work_dir: Path) -> None:
+    process = started(config_file, work_dir)
+    process.join(timeout=120)
+    assert process.exitcode == 0
+
+
+def session(leader: int) -> list[int]:
+    """The processes that ``leader`` has left, itself included."""
+    alive = []
+    for stat in Path('/proc').glob('[0-9]*/stat'):
+        try:
+            state, _, _, group = stat.read_text().rpartition(')')[2].split()[:4]
+        except OSError:  # ended meanwhile
+            continue
+        if int(group) == leader and state != 'Z':
+            alive.append(int(stat.parent.name))
+    return alive
+
+
+def wait_until(condition, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, 'waited in vain'
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope='module')
+def config_file(make_search_config, tmp_path_factory) -> Path:
+    """Four epochs of three steps, a checkpoint after every second iteration, one of them kept, and a data worker."""
+    config = make_search_config({'train_cfg.max_epochs': 4, 'train_dataloader.num_workers': 1})
+    config.default_hooks.checkpoint.update(by_epoch=False, interval=2, max_keep_ckpts=1)
+    path = tmp_path_factory.mktemp('config') / 'search.py'
+    config.dump(path)
+    return path
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(config_file, tmp_path_factory) -> tuple[dict, float]:
+    """The policy of a search that nothing disturbs, and how long it took."""
+    work_dir = tmp_path_factory.mktemp('whole')
+    begun = time.monotonic()
+    finished(config_file, work_dir)
+    return final_policy(argparse.Namespace(work_dir=work_dir)), time.monotonic() - begun
+
+
+def check_a_kill(config_file: Path, work_dir: Path, seconds: float, expected: dict) -> None:
+    process = started(config_file, work_dir)
+    process.join(timeout=seconds)
+    process.kill()
+    process.join()
+    for path in work_dir.glob('policy.json'):
+        assert 1 <= len(PolicySchedule.load(path)) <= 4, 'half a policy file'
+    finished(config_file, work_dir)
+    assert final_policy(argparse.Namespace(work_dir=work_dir)) == expected
+
+
+@pytest.mark.parametrize('seed', [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))])
+def test_a_search_killed_at_a_random_moment_and_resumed_ends_as_if_it_had_not_been(
+    config_file, uninterrupted, tmp_path, seed
+):
+    expected, seconds = uninterrupted
+    check_a_kill(config_file, tmp_path / 'killed', random.Random(seed).uniform(0.1, 1.0) * seconds, expected)
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+def test_a_signal_ends_a_search_with_its_workers_and_a_checkpoint(config_file, uninterrupted, tmp_path, number):
+    work_dir = tmp_path / 'stopped'
+    process = started(config_file, work_dir)
+    wait_until(lambda: (work_dir / 'policy.json').exists())
+    os.kill(process.pid, number)
+    process.join(timeout=60)
+    assert process.exitcode == 128 + number
+    wait_until(lambda: not session(process.pid), seconds=10)
+    assert (work_dir / (work_dir / 'last_checkpoint').read_text()).is_file()
+    finished(config_file, work_dir)
+    assert final_policy(argparse.Namespace(work_dir=work_dir)) == uninterrupted[0]
+
+
+def test_a_second_signal_ends_it_at_once(config_file, tmp_path):
+    work_dir = tmp_path / 'stopped'
+    process = started(config_file, work_dir)
+    wait_until(lambda: (work_dir / 'policy.json').exists())
+    os.kill(process.pid, signal.SIGTERM)
+    time.sleep(0.01)
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(timeout=60)
+    assert process.exitcode in (-signal.SIGTERM, 128 + signal.SIGTERM)
+    wait_until(lambda: not session(process.pid), seconds=10)

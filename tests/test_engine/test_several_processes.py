@@ -1,0 +1,201 @@
+"""A search on 1, 2 and 4 processes with the same global batch, to the last digits; and what they send each other."""
+
+import multiprocessing
+import os
+import socket
+import traceback
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.model import BaseModel
+from mmengine.registry import DATASETS, MODELS, TRANSFORMS
+from mmengine.runner import Runner
+
+from mmddas.core import PolicySchedule
+
+STEPS, BATCH, SAMPLES = 50, 8, 40
+NUM_SUB_POLICIES = 3
+SPACE = [('Rotate_BBox', 8), ('Solarize', 0), ('Cutout', 4), ('Color', 8), ('TranslateX_BBox', 6), 'Equalize']
+
+
+@DATASETS.register_module()
+class Patches(BaseDataset):
+    """Drawn samples of two classes: bright above, or bright to the left."""
+
+    def __init__(self, seed: int, **kwargs) -> None:
+        self.seed = seed
+        super().__init__(**kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        rng = np.random.default_rng(self.seed)
+        samples = []
+        for label in rng.integers(0, 2, SAMPLES):
+            image = rng.integers(0, 128, (16, 16, 3), dtype=np.uint8)
+            image[(slice(0, 8), slice(None)) if label else (slice(None), slice(0, 8))] += 100
+            samples.append(dict(img=image, label=int(label)))
+        return samples
+
+
+@TRANSFORMS.register_module()
+class PackPatch:
+    def __call__(self, results: dict) -> dict:
+        return dict(inputs=torch.from_numpy(results['img'].transpose(2, 0, 1).copy()), data_samples=results['label'])
+
+
+@MODELS.register_module()
+class PatchNet(BaseModel):
+    """Without BatchNorm, its loss a mean over images: nothing couples the images of a batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 8, 3), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(8 * 14 * 14, 2)
+        )
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        scores = self.layers(torch.stack(inputs).to(self.layers[0].weight.dtype) / 128 - 1)
+        return dict(loss=torch.nn.functional.cross_entropy(scores, torch.tensor(data_samples)))
+
+
+def loader(seed: int, batch_size: int, pipeline: list) -> dict:
+    return dict(
+        batch_size=batch_size,
+        num_workers=0,
+        sampler=dict(type='DefaultSampler', shuffle=True),
+        dataset=dict(type='Patches', seed=seed, pipeline=pipeline),
+    )
+
+
+def config_of(work_dir: Path, processes: int, **loop) -> Config:
+    batch_size = BATCH // processes
+    return Config(
+        dict(
+            default_scope='mmdet',
+            model=dict(type='PatchNet'),
+            train_dataloader=loader(0, batch_size, [dict(type='DDASAugment'), dict(type='PackPatch')]),
+            train_cfg=dict(
+                type='DDASSearchLoop',
+                max_epochs=STEPS * BATCH // SAMPLES,
+                policy_dataloader=loader(1, batch_size, [dict(type='PackPatch')]),
+                search_space=SPACE,
+                num_sub_policies=NUM_SUB_POLICIES,
+                **loop,
+            ),
+            optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.05)),
+            randomness=dict(seed=0),
+            launcher='pytorch' if processes > 1 else 'none',
+            # What the tools set where there is no GPU.
+            model_wrapper_cfg=dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False),
+            custom_hooks=[dict(type='PolicyFigureHook', interval=100)],
+            log_level='ERROR',
+            work_dir=str(work_dir),
+            experiment_name=work_dir.name,
+        )
+    )
+
+
+def run_process(config: Config, rank: int, processes: int, port: int, dtype: torch.dtype, sent, change) -> None:
+    """One process of a search, in its own process; the bytes that it gives to all-reduces go to ``sent``."""
+    torch.set_num_threads(1)
+    torch.set_default_dtype(dtype)
+    if processes > 1:
+        os.environ.update(
+            RANK=str(rank),
+            LOCAL_RANK=str(rank),
+            WORLD_SIZE=str(processes),
+            MASTER_ADDR='127.0.0.1',
+            MASTER_PORT=str(port),
+        )
+        torch.distributed.init_process_group('gloo')
+        all_reduce = torch.distributed.all_reduce
+
+        def counted(tensor, *args, **kwargs):
+            sent[rank] += tensor.numel() * tensor.element_size()
+            return all_reduce(tensor, *args, **kwargs)
+
+        torch.distributed.all_reduce = counted
+    if change is not None:
+        change(config, rank)
+    try:
+        runner = Runner.from_cfg(config)
+        runner.train()
+        runner.train_loop.schedule.save(Path(config.work_dir, f'rank{rank}.json'))
+    except Exception:
+        Path(config.work_dir, f'error{rank}.txt').write_text(traceback.format_exc())
+        raise
+
+
+def search(folder: Path, processes: int, dtype: torch.dtype = torch.float64, change=None, **loop):
+    """Search on forked processes; their schedules, and the bytes a step that each has sent."""
+    work_dir = folder / f'processes{processes}'
+    work_dir.mkdir(parents=True)
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        port = listener.getsockname()[1]
+    fork = multiprocessing.get_context('fork')
+    sent = fork.Array('q', processes, lock=False)
+    started = [
+        fork.Process(target=run_process, args=(config, rank, processes, port, dtype, sent, change), daemon=True)
+        for rank, config in enumerate([config_of(work_dir, processes, **loop)] * processes)
+    ]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(timeout=240)
+    errors = [path.read_text() for path in sorted(work_dir.glob('error*.txt'))]
+    if errors or any(process.exitcode for process in started):
+        raise RuntimeError('\n'.join(errors) or [process.exitcode for process in started])
+    schedules = [PolicySchedule.load(work_dir / f'rank{rank}.json') for rank in range(processes)]
+    assert all(schedule.snapshots == schedules[0].snapshots for schedule in schedules)
+    assert {path.name for path in work_dir.glob('*.json')} == {
+        'policy.json',
+        *(f'rank{rank}.json' for rank in range(processes)),
+    }
+    return schedules[0], [count / STEPS for count in sent]
+
+
+def probabilities(schedule: PolicySchedule) -> np.ndarray:
+    return np.array([[snapshot.total_prob, *snapshot.op_probs] for snapshot in schedule.snapshots])
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'tolerance'),
+    [(torch.float64, 1e-10), pytest.param(torch.float32, 1e-5, marks=pytest.mark.slow)],
+    ids=['float64', 'float32'],
+)
+def test_the_policy_does_not_depend_on_the_number_of_processes(tmp_path, dtype, tolerance):
+    alone = probabilities(search(tmp_path, 1, dtype)[0])
+    assert len(alone) * SAMPLES == STEPS * BATCH
+    assert np.ptp(alone[-1, 1:]) > 1e-2, 'the policy has not moved'
+    for processes in (2, 4):
+        difference = np.abs(probabilities(search(tmp_path, processes, dtype)[0]) - alone).max()
+        print(f'{processes} processes, {dtype}: {difference:.1e} at most from one process after {STEPS} steps')
+        assert difference <= tolerance
+
+
+def test_a_step_sends_two_gradients_and_a_number_for_every_sub_policy(tmp_path):
+    parameters = sum(parameter.numel() for parameter in PatchNet().parameters())
+    _, sent = search(tmp_path, 2)
+    naive = (NUM_SUB_POLICIES + 2) * parameters * 8
+    print(f'{sent[0]:.0f} bytes a step for {parameters} parameters of 8 bytes; an all-reduce a view: {naive}')
+    assert sent == [(2 * parameters + NUM_SUB_POLICIES + 1) * 8] * 2
+
+
+def test_processes_with_sub_policies_of_their_own_end_with_one_policy(tmp_path):
+    shared = probabilities(search(tmp_path / 'shared', 2)[0])
+    own = probabilities(search(tmp_path / 'own', 2, sub_policies_per_rank=True)[0])
+    assert np.isfinite(own).all() and np.abs(own - shared).max() > 1e-4
+
+
+def set_rate(config: Config, rank: int) -> None:
+    config.optim_wrapper.optimizer.lr = 0.05 + rank
+
+
+def test_processes_that_disagree_end_before_the_first_step(tmp_path):
+    message = 'config optim_wrapper.optimizer.lr: 0.05 on rank 0, 1.05 on rank 1'
+    with pytest.raises(RuntimeError, match=f'(?s)(The processes of this search disagree.*{message}.*){{2}}'):
+        search(tmp_path, 2, change=set_rate)
