@@ -55,10 +55,12 @@ def check_folder(folder: str | os.PathLike, what: str, free_bytes: int = 0) -> N
         what: What the folder is for, and how to name another one, for the message.
     """
     folder = Path(folder)
-    probe = folder / '.mmddas_probe'
     try:
-        write_text(probe, ' ')
-        probe.unlink()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:  # of another name in every process
+            probe.write(b' ')
+            probe.flush()
+            os.fsync(probe.fileno())
     except OSError as error:
         raise OSError(error.errno, f'{what} cannot be written to ({os.strerror(error.errno)})', str(folder)) from error
     free = shutil.disk_usage(folder).free
