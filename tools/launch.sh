@@ -4,9 +4,9 @@ TOOLS=$(dirname "${BASH_SOURCE[0]}")
 export PYTHONPATH="$TOOLS/..":${PYTHONPATH:-}
 
 # launch_distributed GPUS TOOL [ARGUMENT ...]: with torchrun, on this machine or, with NNODES, NODE_RANK and
-# MASTER_ADDR set on each of them, on several.
+# MASTER_ADDR set on each of them, on several. It takes the shell's place, so that signals reach it.
 launch_distributed() {
-    python -m torch.distributed.run \
+    exec python -m torch.distributed.run \
         --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
         --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
         --nproc_per_node="$1" "$TOOLS/$2" "${@:3}" --launcher pytorch
@@ -15,7 +15,7 @@ launch_distributed() {
 # launch_slurm PARTITION JOB_NAME TOOL [ARGUMENT ...]: with srun; GPUS, GPUS_PER_NODE, CPUS_PER_TASK and SRUN_ARGS
 # (split into words) come from the environment.
 launch_slurm() {
-    srun --partition="$1" --job-name="$2" \
+    exec srun --partition="$1" --job-name="$2" \
         --gres=gpu:"${GPUS_PER_NODE:-8}" --ntasks="${GPUS:-8}" --ntasks-per-node="${GPUS_PER_NODE:-8}" \
         --cpus-per-task="${CPUS_PER_TASK:-5}" --kill-on-bad-exit=1 ${SRUN_ARGS:-} \
         python -u "$TOOLS/$3" "${@:4}" --launcher slurm

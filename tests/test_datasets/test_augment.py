@@ -119,7 +119,7 @@ def test_what_cannot_be_moved_is_refused_when_pixels_move(key):
 
 @pytest.mark.parametrize('image', [np.zeros((9, 9, 3), np.float32), np.zeros((9, 9), np.uint8)])
 def test_images_of_another_kind_are_refused(image):
-    with pytest.raises(TypeError, match='uint8'):
+    with pytest.raises(ValueError, match='uint8'):
         augmented(inline([('Solarize', 4)]), dict(img=image))
 
 

@@ -4,9 +4,11 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 from mmengine.runner import Runner
 
 from mmddas.core import PolicySchedule
@@ -60,6 +62,16 @@ def probabilities(path: Path) -> np.ndarray:
     return np.array([[snapshot.total_prob, *snapshot.op_probs] for snapshot in PolicySchedule.load(path).snapshots])
 
 
+def launched(config_file: Path, processes: int, *arguments: str, **environment: str) -> subprocess.Popen:
+    """``tools/dist_search.sh CONFIG PROCESSES [ARGUMENT ...]``."""
+    paths = dict(PATH=f'{Path(sys.executable).parent}:{os.environ["PATH"]}', PYTHONPATH=str(config_file.parent))
+    usual = dict(OMP_NUM_THREADS='1', PYTHONWARNINGS='ignore', PORT=free_port())
+    return subprocess.Popen(
+        ['bash', str(ROOT / 'tools' / 'dist_search.sh'), str(config_file), str(processes), *arguments],
+        env=os.environ | paths | usual | environment,
+    )
+
+
 def test_two_processes_search_as_one_with_the_same_global_batch(search_config, tmp_path):
     single = config_of(search_config, 'single', batch_size=4)
     Runner.from_cfg(single).train()
@@ -69,12 +81,7 @@ def test_two_processes_search_as_one_with_the_same_global_batch(search_config, t
     double.custom_hooks = [dict(type='WritePolicyOfRank')]
     (tmp_path / 'write_policy_of_rank.py').write_text(RANK_HOOK)
     double.dump(tmp_path / 'double.py')
-    paths = dict(PATH=f'{Path(sys.executable).parent}:{os.environ["PATH"]}', PYTHONPATH=str(tmp_path))
-    subprocess.run(
-        ['bash', str(ROOT / 'tools' / 'dist_search.sh'), str(tmp_path / 'double.py'), '2'],
-        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONWARNINGS='ignore', PORT=free_port(), **paths),
-        check=True,
-    )
+    assert launched(tmp_path / 'double.py', 2).wait() == 0
     work_dir = Path(double.work_dir)
     assert {path.name for path in work_dir.rglob('*.json') if 'vis_data' not in path.parts} == {
         'policy.json',
@@ -87,3 +94,44 @@ def test_two_processes_search_as_one_with_the_same_global_batch(search_config, t
     expected = probabilities(Path(single.work_dir) / 'policy.json')
     assert np.ptp(expected[-1, 1:]) > 1e-3, 'the policy has not moved'
     np.testing.assert_allclose(ranks[0], expected, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_two_machines_search_as_one(search_config, tmp_path):
+    """Two launchers on this machine, as on two."""
+    single, double = (config_of(search_config, name, batch_size=size) for name, size in (('single', 4), ('double', 2)))
+    Runner.from_cfg(single).train()
+    double.dump(tmp_path / 'double.py')
+    port = free_port()
+    machines = [
+        launched(tmp_path / 'double.py', 1, NNODES='2', NODE_RANK=str(rank), MASTER_ADDR='127.0.0.1', PORT=port)
+        for rank in (0, 1)
+    ]
+    assert [machine.wait() for machine in machines] == [0, 0]
+    np.testing.assert_allclose(
+        probabilities(Path(double.work_dir) / 'policy.json'),
+        probabilities(Path(single.work_dir) / 'policy.json'),
+        atol=1e-4,
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_that_are_told_to_stop_go_on_as_if_they_had_not_been(search_config, tmp_path):
+    policies = []
+    for name in ('whole', 'stopped'):
+        config = config_of(search_config, name, batch_size=2)
+        config.train_cfg.max_epochs = 6
+        config.dump(tmp_path / f'{name}.py')
+        process = launched(tmp_path / f'{name}.py', 2)
+        work_dir = Path(config.work_dir)
+        if name == 'stopped':
+            while not (work_dir / 'policy.json').exists():
+                time.sleep(0.05)
+            process.terminate()
+            assert process.wait(timeout=60) != 0
+            assert len(PolicySchedule.load(work_dir / 'policy.json')) < 6
+            assert (work_dir / (work_dir / 'last_checkpoint').read_text()).name.startswith('iter_')
+            process = launched(tmp_path / f'{name}.py', 2, '--resume')
+        assert process.wait() == 0
+        policies.append(probabilities(work_dir / 'policy.json'))
+    assert np.array_equal(*policies)
