@@ -1,7 +1,9 @@
 """What the command-line tools share: the usual arguments of OpenMMLab's tools, and how they enter a config."""
 
 import argparse
+import functools
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
@@ -68,25 +70,27 @@ def load_config(args: argparse.Namespace) -> Config:
     return config
 
 
-def build_runner(config: Config) -> Runner:
+def build_runner(config: Config, *loaders: str) -> Runner:
     """The runner of a config, of the type that it names or MMEngine's own; its checkpoints are written whole.
+
+    Args:
+        loaders: The config's data loaders that will be needed; by default those of a training or search.
 
     Raises:
         OSError: The work dir cannot be written to.
-        FileNotFoundError: An annotation file or a data root of the config's data sets is missing.
+        FileNotFoundError: An annotation file or a data root of these data loaders is missing.
     """
     check_folder(config.work_dir, 'The work dir (--work-dir names another one)')
-    check_data(config)
+    check_data(config, loaders or ('train_dataloader', 'val_dataloader', 'train_cfg.policy_dataloader'))
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
     protect_checkpoints(runner)
     return runner
 
 
-def check_data(config: Config) -> None:
-    """Raise FileNotFoundError, with the setting that names it, for data that a config's data sets have to find."""
-    loaders = {name: config.get(name) for name in ('train_dataloader', 'val_dataloader', 'test_dataloader')}
-    loaders['train_cfg.policy_dataloader'] = (config.get('train_cfg') or {}).get('policy_dataloader')
-    for name, loader in loaders.items():
+def check_data(config: Config, loaders: Iterable[str]) -> None:
+    """Raise FileNotFoundError, with the setting that names it, for what these data loaders of a config cannot find."""
+    for name in loaders:
+        loader = functools.reduce(lambda part, key: (part or {}).get(key), name.split('.'), config)
         if isinstance(loader, dict):
             _check_dataset(f'{name}.dataset', loader.get('dataset'))
 

@@ -24,7 +24,7 @@ def main() -> None:
     args = parser.parse_args()
     config = load_config(args)
     config.load_from = args.checkpoint
-    runner = build_runner(config)
+    runner = build_runner(config, 'test_dataloader')
     if args.out:
         if not args.out.endswith(('.pkl', '.pickle')):
             raise SystemExit(f'--out writes a pickle file: its name must end in .pkl, got {args.out}')

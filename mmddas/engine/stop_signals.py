@@ -12,8 +12,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class StopSignals:
     """Within the ``with`` block the first Ctrl-C or SIGTERM is only noted, in :attr:`received`.
 
-    A second one does what it would have done without this. Outside the main thread, where Python has no say in
-    signals, nothing is noted.
+    A second one does what it would have done without this. A signal that is ignored stays so (the shell has background
+    jobs ignore Ctrl-C), and outside the main thread, where Python has no say in signals, nothing is noted.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,8 @@ class StopSignals:
         self.received = None
         self._process = os.getpid()
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+            noted = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._note) for number in noted}
         return self
 
     def __exit__(self, *error) -> None:

@@ -20,6 +20,7 @@ from mmddas.core import PolicySchedule
 def run_search(config_file: Path, work_dir: Path) -> None:
     """What ``tools/search.py CONFIG --work-dir DIR --resume`` does, without its imports."""
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored where tests run
     torch.set_num_threads(1)
     arguments = [str(config_file), '--work-dir', str(work_dir), '--resume']
     with open(os.devnull, 'w') as nowhere, contextlib.redirect_stdout(nowhere):

@@ -352,7 +352,7 @@ def test_a_missing_policy_file_is_met_before_training(build, settings):
 
 def test_a_file_that_is_no_policy_is_met_before_training(build, tmp_path):
     (tmp_path / 'policy.json').write_text('{"num_ops": 2}')
-    with pytest.raises(PolicyFileError, match='policy.json: candidates'):
+    with pytest.raises(PolicyFileError, match="policy.json: content: expected the field 'candidates'"):
         build(epochs=1, hooks=[BARE_HOOK], policy_file=str(tmp_path / 'policy.json')).train()
 
 

@@ -48,8 +48,8 @@ def views(folders: Path, before: list, after: list, candidates: list) -> list[np
     """The four views of one sample, L^ = 3, as arrays ``(H, W, 3)``."""
     pipeline = [LOAD, *before, dict(type='DDASAugment'), *after, PACK]
     dataset = DATASETS.build(dict(type='CustomDataset', data_root=str(folders), pipeline=pipeline))
-    sample = SearchDataset(dataset, SearchSpace(candidates, num_ops=1), 3, seed=0)[SampleKey(3, 0, 0)]
-    return [view['inputs'].permute(1, 2, 0).numpy() for view in sample.views]
+    usable = SearchDataset(dataset, SearchSpace(candidates, num_ops=1), 3, seed=0)[SampleKey(3, 0, 0)]
+    return [view['inputs'].permute(1, 2, 0).numpy() for view in usable.sample.views]
 
 
 def test_what_is_before_the_operations_is_shared_by_the_views(folders):
