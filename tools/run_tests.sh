@@ -7,4 +7,5 @@ echo "== ruff"
 ruff check .
 ruff format --check .
 echo "== pytest"
-python -m pytest "$@"
+# Two processes of one thread each, for two cores.
+OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile "$@"

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -29,9 +30,11 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         _flush(temporary)
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp's own mode keeps everybody else out
+        with contextlib.suppress(PermissionError):  # some mounts know no modes
+            temporary.chmod(0o666 & ~umask)  # mkstemp's own mode keeps everybody else out
         temporary.replace(path)
-        _flush(path.parent)  # the new name
+        with contextlib.suppress(OSError):  # some file systems flush no folders; the file is there
+            _flush(path.parent)  # the new name
     except OSError as error:
         raise OSError(error.errno, f'{error.strerror or error}, while writing', str(path)) from error
     finally:
@@ -46,6 +49,13 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def remove_leftovers(folder: str | os.PathLike, *patterns: str) -> None:
+    """Remove what killed writers of such files (``'policy.json'``, ``'epoch_*.pth'``) have left unfinished."""
+    for pattern in map(Path, patterns):
+        for left in Path(folder).glob(f'.{pattern.stem}.*{pattern.suffix}'):
+            left.unlink(missing_ok=True)
 
 
 def check_folder(folder: str | os.PathLike, what: str, free_bytes: int = 0) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -27,11 +27,14 @@ class Candidate(NamedTuple):
 
 def _candidate(item: Candidate | Sequence | str) -> Candidate:
     """Read ``Candidate``, ``(op, level)`` or a bare operation name; ValueError otherwise."""
-    op, level = (item, None) if isinstance(item, str) else (*item, None)[:2]
+    pair = (item,) if isinstance(item, str) else item
+    if not isinstance(pair, (tuple, list)) or not 1 <= len(pair) <= 2:
+        raise ValueError(f'Candidate {item!r:.80}: expected a name or a pair (operation, level)')
+    op, level = (*pair, None)[:2]
     if not isinstance(op, str) or not op:
         raise ValueError(f'Candidate {item!r:.80}: the operation must be a name')
     number = isinstance(level, (int, float)) and not isinstance(level, bool)
-    if level is not None and not (number and math.isfinite(level)):
+    if level is not None and not (number and abs(level) <= sys.float_info.max):
         raise ValueError(f'Candidate {item!r:.80}: the level must be a number or None, got {level!r:.80}')
     return Candidate(op, level)
 

@@ -78,6 +78,8 @@ class DDASAugment(BaseTransform):
     ) -> None:
         if channel_order not in ('bgr', 'rgb'):
             raise ValueError(f"channel_order must be 'bgr' or 'rgb', got {channel_order!r}")
+        if not (_is_number(min_box_size) and min_box_size >= 0):
+            raise ValueError(f'min_box_size must be a number of at least 0, in pixels, got {min_box_size!r}')
         self._given_options = dict(box_prob=box_prob, interpolation=interpolation, reference_size=reference_size)
         self.set_policy(policy)
         self.min_box_size = min_box_size
@@ -173,8 +175,10 @@ def _read(policy: str | os.PathLike | dict | PolicySchedule | None) -> tuple[Pol
         schedule = policy
     elif isinstance(policy, dict):
         schedule = PolicySchedule.from_dict(_plain(policy), source)
-    else:
+    elif isinstance(policy, (str, os.PathLike)) and str(policy):
         schedule, source = PolicySchedule.load(policy), str(policy)
+    else:
+        raise ValueError(f'A policy is the path of its file, or its content as a dict, got {policy!r}')
     options = schedule.meta.get('operation_options', {})
     try:
         ops.check_candidates(schedule.space.candidates)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import traceback
 from collections.abc import Iterable
@@ -10,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from mmengine.logging import print_log
 
-# Mistakes in a pipeline, not in its data: they end the run at once, with their traceback.
-PROGRAMMING_ERRORS = (AttributeError, ImportError, LookupError, NameError, NotImplementedError, TypeError)
+# Mistakes in a pipeline, or of the machine, and not in the data: they end the run at once, with their traceback.
+_PROGRAMMING_ERRORS = (AttributeError, ImportError, LookupError, NameError, NotImplementedError, TypeError)
+_MACHINE_ERRORS = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.ESTALE, errno.ETIMEDOUT}
 # Samples that a message names.
 _LISTED = 20
 
@@ -21,9 +23,8 @@ class BrokenDataError(RuntimeError):
 
 
 class BrokenSample(NamedTuple):
-    """A sample that could not be used, by its index and, where its data set tells, its file; and why."""
+    """A sample that could not be used, by its file where its data set tells, and why."""
 
-    index: int
     name: str
     reason: str
 
@@ -41,7 +42,7 @@ class SkippedSamples:
         self.data = data
         self.size = size
         self.max_share = max_share
-        self.samples: dict[int, BrokenSample] = {}
+        self.samples: dict[str, BrokenSample] = {}
 
     def note(self, found: Iterable[BrokenSample]) -> None:
         """Take note of broken samples, some of them perhaps known.
@@ -50,8 +51,8 @@ class SkippedSamples:
             BrokenDataError: There are more than ``max_share`` of the data set.
         """
         for sample in found:
-            if sample.index not in self.samples:
-                self.samples[sample.index] = sample
+            if sample.name not in self.samples:
+                self.samples[sample.name] = sample
                 print_log(
                     f'{self.data}: skipped {sample.name}: {sample.reason}', logger='current', level=logging.WARNING
                 )
@@ -72,16 +73,45 @@ def listed(samples: Iterable[BrokenSample]) -> str:
     return '\n'.join(lines)
 
 
-def broken_sample(dataset: object, index: int, error: Exception) -> BrokenSample:
-    """What ``error`` tells of the sample ``index`` of ``dataset``."""
+def is_of_the_data(error: Exception) -> bool:
+    """Whether an error tells of a sample, and not of the pipeline or the machine."""
+    if isinstance(error, OSError) and error.errno in _MACHINE_ERRORS:
+        return False
+    return not isinstance(error, (*_PROGRAMMING_ERRORS, MemoryError))
+
+
+class NamedFailures:
+    """A data set's ``prepare_data(index)``, whose errors know their sample.
+
+    Data sets replace what their pipelines reject, and mixing transforms load other samples: the index that was asked
+    for is not always that which failed.
+    """
+
+    def __init__(self, dataset: object) -> None:
+        self.dataset = dataset
+
+    def __call__(self, index: int) -> object:
+        try:
+            return type(self.dataset).prepare_data(self.dataset, index)
+        except Exception as error:
+            if not hasattr(error, 'sample_name'):
+                error.sample_name = _name(self.dataset, index)
+            raise
+
+
+def _name(dataset: object, index: int) -> str:
     try:
-        info = dataset.get_data_info(index)
-    except Exception:  # the annotation itself may be what is broken
-        info = {}
-    name = info.get('img_path') or f'sample {index}'
+        return str(dataset.get_data_info(index)['img_path'])
+    except Exception:  # no file, or the annotation is what is broken
+        return f'sample {index}'
+
+
+def broken_sample(dataset: object, index: int, error: Exception) -> BrokenSample:
+    """What ``error``, met with the sample ``index`` of ``dataset``, tells."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     reason = ' '.join(str(error).split()) or f'in {last.name}, {last.filename}:{last.lineno}'
-    return BrokenSample(index, str(name), f'{type(error).__name__}: {reason}')
+    name = getattr(error, 'sample_name', None) or _name(dataset, index)
+    return BrokenSample(name, f'{type(error).__name__}: {reason}')
 
 
 def check_sample(results: dict) -> None:

@@ -71,6 +71,9 @@ class StratifiedSubset(Dataset):
     def get_gt_labels(self) -> np.ndarray:
         return self.dataset.get_gt_labels()
 
+    def get_data_info(self, index: int) -> dict:
+        return self.dataset.get_data_info(index)
+
     def get_cat_ids(self, index: int) -> list[int]:
         return self.dataset.get_cat_ids(index)
 

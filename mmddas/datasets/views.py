@@ -10,6 +10,7 @@ neither the number of workers nor their lives can change a search.
 import copy
 import functools
 import random
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -24,15 +25,16 @@ from mmddas.core import SearchSpace, sample_sub_policies
 
 from .augment import DDASAugment
 from .broken import (
-    PROGRAMMING_ERRORS,
     BrokenDataError,
     BrokenSample,
+    NamedFailures,
     broken_sample,
     check_boxes,
     check_sample,
+    is_of_the_data,
     listed,
 )
-from .walk import augments_within, find_augments, inner_datasets, transforms_of
+from .walk import augments_within, datasets_within, find_augments, inner_datasets, transforms_of
 
 # How often a sample that is broken, or that the pipeline rejects, is replaced by another, before this is an error.
 MAX_REPLACEMENTS = 100
@@ -111,11 +113,18 @@ class KeyedBatchSampler:
         if self.start is None:
             yield from self._one_pass()
             return
-        epoch, skipped = divmod(self.start, len(self))
+        # Counted, not computed: a pass may have fewer batches than it says, or no end.
+        epoch, count = 0, 0
         while True:
-            self.set_epoch(epoch, skipped)
-            yield from self._one_pass()
-            epoch, skipped = epoch + 1, 0
+            self.set_epoch(epoch)
+            before = count
+            for keys in self._one_pass():
+                if count >= self.start:
+                    yield keys
+                count += 1
+            if count == before:
+                raise ValueError('S_val gives no batches: it holds less than one; lower its batch_size or drop_last')
+            epoch += 1
 
     def _one_pass(self) -> Iterator[list[SampleKey]]:
         for batch, indices in enumerate(self.batch_sampler):
@@ -132,6 +141,9 @@ class KeyedDataset(Dataset):
     def __init__(self, dataset: Dataset, seed: int) -> None:
         self.dataset = dataset
         self.seed = seed
+        for part in datasets_within(dataset):
+            if hasattr(part, 'prepare_data') and not isinstance(part.prepare_data, NamedFailures):
+                part.prepare_data = NamedFailures(part)
 
     @property
     def metainfo(self) -> dict:
@@ -146,9 +158,9 @@ class KeyedDataset(Dataset):
         for _ in range(MAX_REPLACEMENTS):
             try:
                 sample = self.load(key._replace(index=index))
-            except PROGRAMMING_ERRORS:
-                raise
             except Exception as error:
+                if not is_of_the_data(error):
+                    raise
                 broken.append(broken_sample(self.dataset, index, error))
                 cause = error
             else:
@@ -304,6 +316,23 @@ def ddas_collate(samples: list[SampleViews], collate: Callable = pseudo_collate)
     return dict(views=views, sub_policies=samples[0].sub_policies)
 
 
+class _WorkerInit:
+    """What a data worker does first: ``init_fn``, and it leaves it to its loader to end it.
+
+    Ctrl-C, and SIGTERM where a cluster sends it to all processes of a job, would end the workers of a search that is
+    about to save its state. A second SIGTERM is its loader's.
+    """
+
+    def __init__(self, init_fn: Callable | None) -> None:
+        self.init_fn = init_fn
+
+    def __call__(self, worker: int) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(number, signal.SIG_DFL))
+        if self.init_fn is not None:
+            self.init_fn(worker)
+
+
 def _rebuilt(loader: DataLoader, dataset: Dataset, batch_sampler: KeyedBatchSampler, collate: Callable) -> DataLoader:
     """The same data loader over another dataset, batch sampler and collate function."""
     return DataLoader(
@@ -313,7 +342,7 @@ def _rebuilt(loader: DataLoader, dataset: Dataset, batch_sampler: KeyedBatchSamp
         num_workers=loader.num_workers,
         pin_memory=loader.pin_memory,
         timeout=loader.timeout,
-        worker_init_fn=loader.worker_init_fn,
+        worker_init_fn=_WorkerInit(loader.worker_init_fn),
         multiprocessing_context=loader.multiprocessing_context,
         prefetch_factor=loader.prefetch_factor,
         persistent_workers=loader.persistent_workers,

@@ -11,10 +11,11 @@ def inner_datasets(dataset: object) -> list:
     return [child for child in [*single, *getattr(dataset, 'datasets', ())] if child is not None]
 
 
-def _datasets_within(dataset: object) -> Iterator[object]:
+def datasets_within(dataset: object) -> Iterator[object]:
+    """The dataset, and all that it wraps."""
     yield dataset
     for child in inner_datasets(dataset):
-        yield from _datasets_within(child)
+        yield from datasets_within(child)
 
 
 def transforms_of(dataset: object) -> list:
@@ -39,5 +40,5 @@ def augments_within(transform: object) -> Iterator[DDASAugment]:
 
 def find_augments(dataset: object) -> list[DDASAugment]:
     """Every DDASAugment that a dataset applies, each once."""
-    found = (augment for part in _datasets_within(dataset) for augment in augments_within(transforms_of(part)))
+    found = (augment for part in datasets_within(dataset) for augment in augments_within(transforms_of(part)))
     return list({id(augment): augment for augment in found}.values())

@@ -10,10 +10,12 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.dist import all_gather_object, get_world_size
 
+from mmddas.datasets.walk import datasets_within, inner_datasets
+
 # Samples of a data set whose annotations enter its fingerprint.
 _SAMPLED = 500
 # What may differ between machines: where things are.
-_PLACES = ('work_dir', 'data_root', 'save_dir', 'log_dir', 'filename')
+_PLACES = ('work_dir', 'data_root', 'save_dir', 'log_dir', 'filename', 'ann_file', 'load_from', 'checkpoint')
 _SHOWN = 5
 
 
@@ -22,20 +24,24 @@ def fingerprint(dataset: object) -> str:
 
     It tells the number of samples, and a hash of the annotations of some of them.
     """
-    size = len(dataset)
     digest = hashlib.sha256()
-    if hasattr(dataset, 'get_data_info'):
-        for index in np.linspace(0, size - 1, min(size, _SAMPLED)).astype(int):
+    for part in datasets_within(dataset):
+        if inner_datasets(part) or not hasattr(part, 'get_data_info'):
+            continue
+        for index in np.linspace(0, len(part) - 1, min(len(part), _SAMPLED)).astype(int):
             info = {
                 key: os.path.basename(value) if key.endswith('path') and isinstance(value, str) else value
-                for key, value in dataset.get_data_info(int(index)).items()
+                for key, value in part.get_data_info(int(index)).items()
             }
             digest.update(json.dumps(info, sort_keys=True, default=_plain).encode())
-    return f'{size} samples, {digest.hexdigest()[:8]}'
+    return f'{len(dataset)} samples, {digest.hexdigest()[:8]}'
 
 
 def _plain(value: object) -> str:
-    return hashlib.sha256(value.tobytes()).hexdigest() if isinstance(value, np.ndarray) else repr(value)
+    if isinstance(value, np.ndarray):
+        return hashlib.sha256(value.tobytes()).hexdigest()
+    # Not its ``repr``, which may tell where in memory it is.
+    return repr(value) if isinstance(value, np.generic) else type(value).__name__
 
 
 def flattened(config: Config | dict) -> dict[str, str]:

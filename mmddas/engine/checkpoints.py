@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from mmengine.dist import barrier
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 
-from mmddas.core.files import atomic_path, write_text
+from mmddas.core.files import atomic_path, remove_leftovers, write_text
 
 _BACKEND = dict(backend='mmddas_whole_files')
+# Names of checkpoints: MMEngine's, and that of a search that was told to stop.
+PATTERNS = ('epoch_*.pth', 'iter_*.pth', 'stopped.pth')
 
 
 class WholeFilesBackend(LocalBackend):
@@ -38,8 +41,8 @@ def protect_checkpoints(runner) -> None:
 
 
 def save_now(runner) -> Path:
-    """Save a checkpoint between two iterations, of epoch ``runner.epoch`` after ``runner.iter`` iterations."""
-    path = Path(runner.work_dir, f'iter_{runner.iter}.pth')
+    """Save ``stopped.pth`` between two iterations; all processes return when it is there."""
+    path = Path(runner.work_dir, 'stopped.pth')
     runner.save_checkpoint(
         str(path.parent),
         path.name,
@@ -49,6 +52,7 @@ def save_now(runner) -> Path:
     )
     if runner.rank == 0:
         write_text(path.parent / 'last_checkpoint', str(path))
+    barrier()  # a launcher ends all processes when the first has left
     return path
 
 
@@ -65,5 +69,10 @@ def latest_checkpoint(work_dir: str | os.PathLike) -> Path | None:
         for candidate in (path, work_dir / path.name):  # a work dir may have been moved
             if candidate.is_file():
                 return candidate
-    saved = [*work_dir.glob('epoch_*.pth'), *work_dir.glob('iter_*.pth')]
+    saved = [path for pattern in PATTERNS for path in work_dir.glob(pattern)]
     return max(saved, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def remove_unfinished(work_dir: str | os.PathLike) -> None:
+    """Remove what a killed run has left of files that it was writing."""
+    remove_leftovers(work_dir, *PATTERNS, 'policy.json', 'policy.png', 'last_checkpoint')

@@ -29,6 +29,8 @@ class PolicyScheduleHook(Hook):
     """
 
     def __init__(self, policy: str | dict | None = None, smoothing: int = 1, static: bool = False) -> None:
+        if not isinstance(static, bool):
+            raise ValueError(f'static must be True or False, got {static!r}')
         self.policy = policy
         self.smoothing = smoothing
         self.static = static

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from mmengine.dataset import InfiniteSampler
 from mmengine.dist import all_gather_object, all_reduce, get_rank, get_world_size
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
@@ -35,7 +37,7 @@ from mmddas.datasets.views import seeded
 from mmddas.version import __version__
 
 from .agreement import check_processes_agree, differences, fingerprint, flattened
-from .checkpoints import protect_checkpoints, save_now
+from .checkpoints import protect_checkpoints, remove_unfinished, save_now
 from .policy_figure_hook import PolicyFigureHook
 from .policy_snapshot_hook import PolicySnapshotHook
 from .stop_signals import StopSignals
@@ -130,20 +132,28 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             raise ValueError(
                 'DDASSearchLoop needs S_val: train_cfg=dict(type="DDASSearchLoop", policy_dataloader=dict(...))'
             )
-        for name, number in dict(num_sub_policies=num_sub_policies, max_skipped_in_a_row=max_skipped_in_a_row).items():
+        whole = dict(
+            max_epochs=max_epochs, num_sub_policies=num_sub_policies, max_skipped_in_a_row=max_skipped_in_a_row
+        )
+        for name, number in whole.items():
             if isinstance(number, bool) or not isinstance(number, int) or number < 1:
                 raise ValueError(f'{name} must be a whole number of at least 1, got {number!r}')
-        if not 0 <= max_broken_share <= 1:
-            raise ValueError(f'max_broken_share must lie in 0..1, got {max_broken_share!r}')
+        if not isinstance(max_broken_share, (int, float)) or not 0 <= max_broken_share <= 1:
+            raise ValueError(f'max_broken_share must be a number from 0 to 1, got {max_broken_share!r}')
+        switches = dict(normalize=normalize, scale_by_lr=scale_by_lr, sub_policies_per_rank=sub_policies_per_rank)
+        for name, switch in switches.items():
+            if not isinstance(switch, bool):
+                raise ValueError(f'{name} must be True or False, got {switch!r}')
         space = _search_space(search_space, num_ops)
         super().__init__(runner, dataloader, max_epochs, **kwargs)
+        _check_passes(self.dataloader)
         stream = get_rank() if sub_policies_per_rank else None
         self.dataloader = search_loader(self.dataloader, space, num_sub_policies, runner.seed, stream)
         self._policy_dataloader = runner.build_dataloader(policy_dataloader, seed=runner.seed)
 
         device = next(self.model.parameters()).device
         self.policy = AugmentationPolicy(space, init_total_prob).to(device)
-        self.policy_optimizers = _policy_optimizers(self.policy, policy_optim or POLICY_OPTIM)
+        self.policy_optimizers = _policy_optimizers(self.policy, POLICY_OPTIM if policy_optim is None else policy_optim)
         self.schedule = PolicySchedule(
             space,
             meta=dict(
@@ -162,6 +172,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self.sub_policies_per_rank = sub_policies_per_rank
         self._skipped_in_a_row = 0
         self.skipped_updates = 0
+        self._epoch_began = 0  # the iteration; an epoch may have fewer than the length of its loader
         self._descents: list[Tensor] = []  # of the epoch's steps
         self._norms = [module for module in self.model.modules() if isinstance(module, _NormBase)]
         self.skipped_samples = {
@@ -191,6 +202,11 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             'num_sub_policies': self.num_sub_policies,
             'sub-policies are drawn by': f'{get_world_size()} ranks' if self.sub_policies_per_rank else 'the batch',
             'seed': self.runner.seed,
+            'normalize': self.normalize,
+            'scale_by_lr': self.scale_by_lr,
+            'p_tp is': 'learned' if len(self.policy_optimizers) == 2 else 'fixed',
+            'options of DDASAugment': str(self.schedule.meta['operation_options']),
+            'the network': _architecture(self.model),
             'S_train': fingerprint(loaders[0].dataset.dataset),
             'S_val': fingerprint(loaders[1].dataset),
             'batches of S_train': f'{len(loaders[0])} of {sizes[0]}',
@@ -206,13 +222,15 @@ class DDASSearchLoop(EpochBasedTrainLoop):
     def prepare(self) -> None:
         """What needs the optimizer and, in a resumed search, the position: called once, before the first step."""
         _check_optimizer(self.runner.optim_wrapper)
-        check_processes_agree({**self.identity, **flattened(self.runner.cfg)})
+        position = f'iteration {self._iter} of epoch {self._epoch}'
+        check_processes_agree({**self.identity, **flattened(self.runner.cfg), 'position': position})
         parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self._gradients = ViewGradients(parameters, self.num_sub_policies)
         if get_rank() == 0:
             # Weights and a momentum, twice: the old checkpoint is removed when the new one is there.
             needed = 4 * sum(parameter.numel() * parameter.element_size() for parameter in self.model.parameters())
             check_folder(self.runner.work_dir, 'The work dir', needed)
+            remove_unfinished(self.runner.work_dir)
         if len(self.schedule) != self._epoch or self._epoch > self._max_epochs:
             raise ValueError(
                 f'The schedule holds {len(self.schedule)} epochs, the checkpoint is of epoch {self._epoch}, and the '
@@ -225,7 +243,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         """One pass over S_train, or what is left of it after an interruption, ended by a snapshot of the policy."""
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
-        first_batch = self._iter - self._epoch * len(self.dataloader)
+        first_batch = self._iter - self._epoch_began
         self.dataloader.batch_sampler.set_epoch(self._epoch, first_batch)
         self._descents.clear()
         for idx, data_batch in enumerate(self.dataloader, start=first_batch):
@@ -236,6 +254,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
                 for found in all_gather_object(list(skipped.samples.values())):
                     skipped.note(found)
         self.schedule.append(self.policy)
+        self._epoch_began = self._iter
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
 
@@ -342,8 +361,8 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             raise FloatingPointError(
                 f'The policy could not learn from {self._skipped_in_a_row} steps in a row, the last one of iteration '
                 f'{self._iter + 1}: gradients are not finite, or all alignments are 0 (losses of the views, the clean '
-                f'one first: {found}; of S_val: {policy_loss.item():.4g}). If the losses have grown, lower the '
-                'learning rate or clip gradients, and --resume from the last checkpoint before.'
+                f'one first: {found}; of S_val: {policy_loss.item():.4g}). If the losses have grown, start '
+                'anew with a lower learning rate or with clipped gradients (--resume keeps the rate of the checkpoint).'
             )
 
     def _loss(self, batch: dict | list) -> Tensor:
@@ -370,16 +389,20 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             schedule=self.schedule.to_dict(),
             skipped_updates=self.skipped_updates,
             skipped_in_a_row=self._skipped_in_a_row,
+            epoch_began=self._epoch_began,
             identity=self.identity,
         )
 
     def load_state_dict(self, state: dict) -> None:
         """Continue from :meth:`state_dict`; ValueError, with what differs, where it is another search's."""
+        if 'identity' not in state:
+            raise ValueError('The checkpoint is of an earlier version of mmddas, which did not save all that is needed')
         found = differences(state['identity'], self.identity, ('in the checkpoint', 'in this search'))
         if found:
+            seed = state['identity']['seed']
             raise ValueError(
                 f'The checkpoint is of another search: {"; ".join(found)}. Resume with the config and the data that it '
-                'was started with, or start anew in another work dir'
+                f'was started with (and its seed, randomness.seed={seed}), or start anew in another work dir'
             )
         self.policy.load_state_dict(state['policy'])
         for optimizer, saved in zip(self.policy_optimizers, state['policy_optimizers'], strict=True):
@@ -388,6 +411,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self.schedule.snapshots = schedule.snapshots
         self.skipped_updates = state['skipped_updates']
         self._skipped_in_a_row = state['skipped_in_a_row']
+        self._epoch_began = state['epoch_began']
 
 
 def _search_space(search_space: str | list | SearchSpace, num_ops: int) -> SearchSpace:
@@ -395,21 +419,51 @@ def _search_space(search_space: str | list | SearchSpace, num_ops: int) -> Searc
         space = search_space
     elif isinstance(search_space, str):
         space = SearchSpace.preset(search_space, num_ops)
-    else:
+    elif isinstance(search_space, (list, tuple)):
         space = SearchSpace(search_space, num_ops)
+    else:
+        raise ValueError(
+            f"search_space must be a preset's name or a list of (operation, level) pairs, got {search_space!r}"
+        )
     ops.check_candidates(space.candidates)
     return space
 
 
 def _policy_optimizers(policy: AugmentationPolicy, configs: dict) -> list[torch.optim.Optimizer]:
     parameters = dict(op=policy.op_logits, total=policy.total_logit)
-    if set(configs) != set(parameters):
-        raise ValueError(f"policy_optim needs the keys 'op' and 'total', got {sorted(configs)}")
-    return [
-        OPTIMIZERS.build(dict(config, params=[parameters[name]]))
-        for name, config in configs.items()
-        if config is not None
-    ]
+    if not isinstance(configs, dict) or set(configs) != set(parameters):
+        found = sorted(configs) if isinstance(configs, dict) else configs
+        raise ValueError(f"policy_optim needs the keys 'op' and 'total', got {found!r}")
+    optimizers = []
+    for name, parameter in parameters.items():
+        config = configs[name]
+        if config is None and name == 'total':
+            continue
+        if not isinstance(config, dict) or 'type' not in config:
+            raise ValueError(f"policy_optim['{name}'] must be an optimizer's config, dict(type=...), got {config!r}")
+        optimizers.append(OPTIMIZERS.build(dict(config, params=[parameter])))
+    return optimizers
+
+
+def _architecture(model: nn.Module) -> str:
+    """The number of trainable parameters, and a hash of all names and shapes."""
+    shapes = [(name, tuple(parameter.shape)) for name, parameter in model.named_parameters()]
+    count = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    return f'{count} trainable parameters, {hashlib.sha256(repr(shapes).encode()).hexdigest()[:8]}'
+
+
+def _check_passes(loader: DataLoader) -> None:
+    """An epoch has to have a beginning and an end."""
+    if len(loader) == 0:
+        raise ValueError(
+            f'S_train gives no batches: it has {len(loader.dataset)} samples; lower its batch_size or drop_last'
+        )
+    sampler = getattr(loader.batch_sampler, 'sampler', None)
+    if isinstance(sampler, InfiniteSampler) or hasattr(sampler, '_indices_of_rank'):
+        raise ValueError(
+            f'S_train is drawn by {type(sampler).__name__}, which has no end, and a search goes by epochs: use '
+            "sampler=dict(type='DefaultSampler', shuffle=True)"
+        )
 
 
 def _check_optimizer(optim_wrapper) -> None:

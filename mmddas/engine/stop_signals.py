@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# What follows a signal sooner comes from the same event: a launcher passes on what all its processes have got.
+SAME_EVENT_SECONDS = 1.0
 
 
 class StopSignals:
     """Within the ``with`` block the first Ctrl-C or SIGTERM is only noted, in :attr:`received`.
 
-    A second one does what it would have done without this. A signal that is ignored stays so (the shell has background
+    A later one does what it would have done without this. A signal that is ignored stays so (the shell has background
     jobs ignore Ctrl-C), and outside the main thread, where Python has no say in signals, nothing is noted.
     """
 
@@ -36,10 +39,9 @@ class StopSignals:
             signal.signal(*self._before.popitem())
 
     def _note(self, number: int, frame) -> None:
-        if os.getpid() != self._process:  # a forked data worker: its loader ends it, Ctrl-C or not
-            if number != signal.SIGINT:
-                signal.signal(number, signal.SIG_DFL)
-                os.kill(os.getpid(), number)
-            return
-        self.received = number
-        self._restore()
+        now = time.monotonic()
+        if self.received is None:
+            self.received, self._first = number, now
+        elif now - self._first > SAME_EVENT_SECONDS or os.getpid() != self._process:
+            self._restore()
+            os.kill(os.getpid(), number)

@@ -1,5 +1,6 @@
 """Broken images and annotations: each works or is named and skipped, and too many of them end the search."""
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -13,7 +14,7 @@ from PIL import Image
 from searches import final_policy
 
 from mmddas.datasets import DDASAugment
-from mmddas.datasets.broken import BrokenDataError, BrokenSample, SkippedSamples, listed
+from mmddas.datasets.broken import BrokenDataError, BrokenSample, SkippedSamples, is_of_the_data, listed
 
 
 def rewritten(write):
@@ -185,9 +186,30 @@ def test_mistakes_in_a_pipeline_are_not_taken_for_broken_data(search_config, err
         Runner.from_cfg(config).train()
 
 
+def test_samples_that_share_in_a_broken_one_are_not_counted_with_it(search_config, shapes, tmp_path):
+    """Mosaics of four images: those that the missing one would have been part of."""
+    (name,) = spoilt(shapes, tmp_path / 'spoilt', 'train', ['missing'])
+    config = config_of(search_config, tmp_path / 'spoilt', max_epochs=3)
+    dataset = config.train_dataloader.dataset
+    config.train_dataloader.dataset = dict(
+        type='MultiImageMixDataset',
+        dataset=dict(dataset, pipeline=dataset.pipeline[:2]),
+        pipeline=[dict(type='Mosaic', img_scale=(32, 32)), *dataset.pipeline[2:]],
+    )
+    Runner.from_cfg(config).train()
+    skipped = [line for line in log_of(config).splitlines() if 'skipped' in line and 'S_train' in line]
+    assert len(skipped) == 1 and f'/{name}: ' in skipped[0]
+
+
+@pytest.mark.parametrize('error', [MemoryError(), OSError(errno.ESTALE, 'stale'), OSError(errno.EMFILE, 'files')])
+def test_errors_of_the_machine_are_not_taken_for_broken_data(error):
+    assert not is_of_the_data(error)
+    assert is_of_the_data(OSError('truncated')) and is_of_the_data(FileNotFoundError(errno.ENOENT, 'no such file'))
+
+
 def test_each_broken_sample_counts_once():
     skipped = SkippedSamples('S_train', size=20, max_share=0.1)
-    first, second, third = (BrokenSample(i, f'{i}.png', 'OSError: gone') for i in range(3))
+    first, second, third = (BrokenSample(f'{i}.png', 'OSError: gone') for i in range(3))
     for _ in range(5):
         skipped.note([first, second])
     with pytest.raises(BrokenDataError, match='3 of the 20 samples of S_train.*allows 2'):
@@ -195,7 +217,7 @@ def test_each_broken_sample_counts_once():
 
 
 def test_long_lists_are_cut():
-    text = listed(BrokenSample(i, f'{i}.png', 'gone') for i in range(100))
+    text = listed(BrokenSample(f'{i}.png', 'gone') for i in range(100))
     assert '0.png' in text and '99.png' not in text and 'and 80 more' in text
 
 

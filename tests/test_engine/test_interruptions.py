@@ -15,6 +15,7 @@ from searches import final_policy
 
 from mmddas.command_line import add_arguments, build_runner, load_config
 from mmddas.core import PolicySchedule
+from mmddas.engine.stop_signals import SAME_EVENT_SECONDS
 
 
 def run_search(config_file: Path, work_dir: Path) -> None:
@@ -97,27 +98,43 @@ def test_a_search_killed_at_a_random_moment_and_resumed_ends_as_if_it_had_not_be
     check_a_kill(config_file, tmp_path / 'killed', random.Random(seed).uniform(0.1, 1.0) * seconds, expected)
 
 
+@pytest.mark.parametrize('to_all', [True, pytest.param(False, marks=pytest.mark.slow)], ids=['all', 'leader'])
 @pytest.mark.parametrize('number', [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
-def test_a_signal_ends_a_search_with_its_workers_and_a_checkpoint(config_file, uninterrupted, tmp_path, number):
+def test_a_signal_ends_a_search_with_its_workers_and_a_checkpoint(config_file, uninterrupted, tmp_path, number, to_all):
+    """Also one that all processes get, data workers among them: from a terminal, or from a cluster."""
     work_dir = tmp_path / 'stopped'
     process = started(config_file, work_dir)
     wait_until(lambda: (work_dir / 'policy.json').exists())
-    os.kill(process.pid, number)
+    (os.killpg if to_all else os.kill)(process.pid, number)
     process.join(timeout=60)
     assert process.exitcode == 128 + number
     wait_until(lambda: not session(process.pid), seconds=10)
-    assert (work_dir / (work_dir / 'last_checkpoint').read_text()).is_file()
+    assert Path((work_dir / 'last_checkpoint').read_text()) == work_dir / 'stopped.pth'
     finished(config_file, work_dir)
     assert final_policy(argparse.Namespace(work_dir=work_dir)) == uninterrupted[0]
 
 
-def test_a_second_signal_ends_it_at_once(config_file, tmp_path):
+def test_a_later_signal_ends_it_at_once(config_file, tmp_path):
+    """Here it comes while the search waits for a batch that its data worker, held up, does not bring."""
     work_dir = tmp_path / 'stopped'
     process = started(config_file, work_dir)
     wait_until(lambda: (work_dir / 'policy.json').exists())
+    workers = [pid for pid in session(process.pid) if pid != process.pid]
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)
     os.kill(process.pid, signal.SIGTERM)
-    time.sleep(0.01)
+    time.sleep(SAME_EVENT_SECONDS + 0.5)
     os.kill(process.pid, signal.SIGTERM)
-    process.join(timeout=60)
+    process.join(timeout=30)
+    for worker in workers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGCONT)
     assert process.exitcode in (-signal.SIGTERM, 128 + signal.SIGTERM)
-    wait_until(lambda: not session(process.pid), seconds=10)
+    wait_until(lambda: not session(process.pid), seconds=15)
+
+
+def test_what_a_killed_run_was_writing_is_removed_by_the_next(config_file, tmp_path):
+    left = tmp_path / '.epoch_1.abc123.pth'
+    left.write_bytes(b'half')
+    finished(config_file, tmp_path)
+    assert not left.exists() and not list(tmp_path.glob('.*'))

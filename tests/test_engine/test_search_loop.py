@@ -154,6 +154,39 @@ def test_a_search_can_be_resumed_from_checkpoints_of_iterations(search_config):
         assert final_policy(again) == expected
 
 
+def shorter_passes(config):
+    """MMDetection's sampler, which drops what is left of each orientation, yet counts it."""
+    path = Path(config.train_dataloader.dataset.data_root) / config.train_dataloader.dataset.ann_file
+    content = json.loads(path.read_text())
+    for number, image in enumerate(content['images']):
+        image['width'] -= number % 2
+    copied = Path(config.work_dir).parent / 'annotations.json'
+    copied.write_text(json.dumps(content))
+    config.train_dataloader.dataset.ann_file = str(copied)
+    config.train_dataloader.batch_sampler = dict(type='AspectRatioBatchSampler', drop_last=True)
+    return config
+
+
+def endless_s_val(config):
+    config.train_cfg.policy_dataloader.sampler = dict(type='InfiniteSampler', shuffle=True)
+    return config
+
+
+@pytest.mark.parametrize('change', [shorter_passes, endless_s_val])
+def test_passes_of_another_length_than_they_say_are_resumed_in_the_right_place(search_config, change):
+    whole = change(search_config({'train_cfg.max_epochs': 3}, name='whole'))
+    runner = build(whole)
+    runner.train()
+    assert runner.iter == (6 if change is shorter_passes else 9)
+    runner = build(change(search_config({'train_cfg.max_epochs': 3}, name='stopped')))
+    runner.register_hook(SignalHook(4))
+    with pytest.raises(SystemExit):
+        runner.train()
+    resumed = change(search_config({'train_cfg.max_epochs': 3, 'resume': True}, name='stopped'))
+    build(resumed).train()
+    assert final_policy(resumed) == final_policy(whole)
+
+
 def test_networks_that_draw_random_numbers_resume_exactly(search_config, monkeypatch):
     """On whatever generator: PyTorch's, NumPy's, Python's."""
     whole = search_config(name='whole')
@@ -210,6 +243,8 @@ def test_the_last_checkpoint_stays_until_the_next_is_written(search_config, monk
         ({'policy_dataloader.dataset.indices': 5}, 'S_val: 8 samples.*in the checkpoint, 5 samples'),
         ({'policy_dataloader.batch_size': 2}, 'batches of S_val: 2 of 4 in the checkpoint, 4 of 2'),
         ({'sub_policies_per_rank': True}, 'sub-policies are drawn by'),
+        ({'normalize': False}, 'normalize: True in the checkpoint, False in this search'),
+        ({'policy_optim.total': None}, 'p_tp is: learned in the checkpoint, fixed in this search'),
     ],
     ids=lambda value: '' if isinstance(value, str) else '-'.join(value),
 )
@@ -506,6 +541,21 @@ def test_samples_that_lose_all_boxes_are_searched_with(search_config):
             'never augmented',
         ),
         (lambda c: c.optim_wrapper.update(accumulative_counts=2), 'accumulate'),
+        (lambda c: c.train_cfg.update(max_broken_share='0.1'), 'max_broken_share'),
+        (lambda c: c.train_cfg.update(init_total_prob=None), 'init_total_prob'),
+        (lambda c: c.train_cfg.update(search_space=5), "preset's name or a list"),
+        (lambda c: c.train_cfg.update(search_space=[('Solarize', 1, 2)]), 'a name or a pair'),
+        (lambda c: c.train_cfg.update(search_space=[None]), 'a name or a pair'),
+        (lambda c: c.train_cfg.update(normalize='False'), 'normalize must be True or False'),
+        (lambda c: c.train_cfg.update(max_epochs=0), 'max_epochs'),
+        (lambda c: c.train_cfg.policy_optim.update(op='Adam'), 'dict\\(type=...\\)'),
+        (lambda c: c.train_cfg.policy_optim.update(op=None), 'dict\\(type=...\\)'),
+        (
+            lambda c: c.train_dataloader.update(sampler=dict(type='InfiniteSampler')),
+            'which has no end',
+        ),
+        (lambda c: c.train_dataloader.update(batch_size=50, drop_last=True), 'S_train gives no batches'),
+        (lambda c: c.train_cfg.policy_dataloader.update(batch_size=50, drop_last=True), 'S_val gives no batches'),
     ],
 )
 def test_wrong_configs_are_refused_before_the_first_step(search_config, change, message):

@@ -130,7 +130,7 @@ def test_two_processes_that_are_told_to_stop_go_on_as_if_they_had_not_been(searc
             process.terminate()
             assert process.wait(timeout=60) != 0
             assert len(PolicySchedule.load(work_dir / 'policy.json')) < 6
-            assert (work_dir / (work_dir / 'last_checkpoint').read_text()).name.startswith('iter_')
+            assert (work_dir / (work_dir / 'last_checkpoint').read_text()).name == 'stopped.pth'
             process = launched(tmp_path / f'{name}.py', 2, '--resume')
         assert process.wait() == 0
         policies.append(probabilities(work_dir / 'policy.json'))
