@@ -26,14 +26,14 @@ SPACE = [('Rotate_BBox', 8), ('Solarize', 0), ('Cutout', 4), ('Color', 8), ('Tra
 class Patches(BaseDataset):
     """Drawn samples of two classes: bright above, or bright to the left."""
 
-    def __init__(self, seed: int, **kwargs) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, num_samples: int = SAMPLES, **kwargs) -> None:
+        self.seed, self.num_samples = seed, num_samples
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict]:
         rng = np.random.default_rng(self.seed)
         samples = []
-        for label in rng.integers(0, 2, SAMPLES):
+        for label in rng.integers(0, 2, self.num_samples):
             image = rng.integers(0, 128, (16, 16, 3), dtype=np.uint8)
             image[(slice(0, 8), slice(None)) if label else (slice(None), slice(0, 8))] += 100
             samples.append(dict(img=image, label=int(label)))
@@ -189,6 +189,18 @@ def test_processes_with_sub_policies_of_their_own_end_with_one_policy(tmp_path):
     shared = probabilities(search(tmp_path / 'shared', 2)[0])
     own = probabilities(search(tmp_path / 'own', 2, sub_policies_per_rank=True)[0])
     assert np.isfinite(own).all() and np.abs(own - shared).max() > 1e-4
+
+
+def set_sizes(config: Config, rank: int) -> None:
+    config.train_dataloader.dataset.num_samples = 43
+    config.train_cfg.policy_dataloader.dataset.num_samples = 21
+    config.train_cfg.max_epochs = 3
+
+
+def test_last_batches_may_be_uneven_and_s_val_of_another_length(tmp_path):
+    """Samplers make the shards equal: the processes go on in step, and end with one policy (as ``search`` checks)."""
+    schedule, _ = search(tmp_path, 2, change=set_sizes)
+    assert len(schedule) == 3 and np.isfinite(probabilities(schedule)).all()
 
 
 def set_rate(config: Config, rank: int) -> None:
