@@ -33,7 +33,7 @@ from mmddas.core import (
 from mmddas.core.files import check_folder
 from mmddas.datasets import policy_loader, search_loader
 from mmddas.datasets.broken import SkippedSamples
-from mmddas.datasets.views import seeded
+from mmddas.datasets.views import seeded, shut_down
 from mmddas.version import __version__
 
 from .agreement import check_processes_agree, differences, fingerprint, flattened
@@ -173,6 +173,8 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self._skipped_in_a_row = 0
         self.skipped_updates = 0
         self._epoch_began = 0  # the iteration; an epoch may have fewer than the length of its loader
+        self._batches: Iterator | None = None
+        self._policy_batches: Iterator | None = None
         self._descents: list[Tensor] = []  # of the epoch's steps
         self._norms = [module for module in self.model.modules() if isinstance(module, _NormBase)]
         self.skipped_samples = {
@@ -216,8 +218,11 @@ class DDASSearchLoop(EpochBasedTrainLoop):
     def run(self) -> nn.Module:
         """Search."""
         with self._signals:
-            self.prepare()
-            return super().run()
+            try:
+                self.prepare()
+                return super().run()
+            finally:
+                shut_down(self._batches, self._policy_batches)
 
     def prepare(self) -> None:
         """What needs the optimizer and, in a resumed search, the position: called once, before the first step."""
@@ -237,7 +242,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
                 f'search is to have max_epochs={self._max_epochs}: resume with at least as many as have been searched'
             )
         loader = policy_loader(self._policy_dataloader, self.runner.seed, start=self._iter)
-        self._policy_batches: Iterator = iter(loader)
+        self._policy_batches = iter(loader)
 
     def run_epoch(self) -> None:
         """One pass over S_train, or what is left of it after an interruption, ended by a snapshot of the policy."""
@@ -246,7 +251,8 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         first_batch = self._iter - self._epoch_began
         self.dataloader.batch_sampler.set_epoch(self._epoch, first_batch)
         self._descents.clear()
-        for idx, data_batch in enumerate(self.dataloader, start=first_batch):
+        self._batches = iter(self.dataloader)
+        for idx, data_batch in enumerate(self._batches, start=first_batch):
             self.run_iter(idx, data_batch)
         _warn_of_overshooting(self._descents)
         for skipped in self.skipped_samples.values():

@@ -37,7 +37,7 @@ def started(config_file: Path, work_dir: Path) -> multiprocessing.Process:
 def finished(config_file: Path, work_dir: Path) -> None:
     process = started(config_file, work_dir)
     process.join(timeout=120)
-    assert process.exitcode == 0
+    assert process.exitcode == 0 and not session(process.pid)
 
 
 def session(leader: int) -> list[int]:
@@ -62,8 +62,10 @@ def wait_until(condition, seconds: float = 60.0) -> None:
 
 @pytest.fixture(scope='module')
 def config_file(make_search_config, tmp_path_factory) -> Path:
-    """Four epochs of three steps, a checkpoint after every second iteration, one of them kept, and a data worker."""
-    config = make_search_config({'train_cfg.max_epochs': 4, 'train_dataloader.num_workers': 1})
+    """Four epochs of three steps, a checkpoint after every second iteration, one of them kept, and data workers that stay."""
+    config = make_search_config({'train_cfg.max_epochs': 4})
+    for loader in (config.train_dataloader, config.train_cfg.policy_dataloader):
+        loader.update(num_workers=1, persistent_workers=True)
     config.default_hooks.checkpoint.update(by_epoch=False, interval=2, max_keep_ckpts=1)
     path = tmp_path_factory.mktemp('config') / 'search.py'
     config.dump(path)
