@@ -62,7 +62,7 @@ def wait_until(condition, seconds: float = 60.0) -> None:
 
 @pytest.fixture(scope='module')
 def config_file(make_search_config, tmp_path_factory) -> Path:
-    """Four epochs of three steps, a checkpoint after every second iteration, one of them kept, and data workers that stay."""
+    """Four epochs of three steps, one checkpoint kept, after every second iteration, and data workers that stay."""
     config = make_search_config({'train_cfg.max_epochs': 4})
     for loader in (config.train_dataloader, config.train_cfg.policy_dataloader):
         loader.update(num_workers=1, persistent_workers=True)
