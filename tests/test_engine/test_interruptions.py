@@ -127,7 +127,7 @@ def test_a_later_signal_ends_it_at_once(config_file, tmp_path):
     os.kill(process.pid, signal.SIGTERM)
     time.sleep(SAME_EVENT_SECONDS + 0.5)
     os.kill(process.pid, signal.SIGTERM)
-    process.join(timeout=30)
+    wait_until(lambda: process.exitcode is not None)  # a join would wait for the workers too
     for worker in workers:
         with contextlib.suppress(ProcessLookupError):
             os.kill(worker, signal.SIGCONT)
