@@ -232,7 +232,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self._gradients = ViewGradients(parameters, self.num_sub_policies)
         if get_rank() == 0:
-            # Weights and a momentum; twice where there is none yet: the old checkpoint stays until the new one is there.
+            # Weights and a momentum; twice at first, since the old checkpoint stays until the new one is there.
             weights = sum(parameter.numel() * parameter.element_size() for parameter in self.model.parameters())
             needed = (2 if self._iter else 4) * weights
             check_folder(self.runner.work_dir, 'The work dir', needed)
