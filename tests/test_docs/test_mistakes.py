@@ -161,7 +161,7 @@ def _(world):
     return world.search(adaptive)
 
 
-@mistake('Configs of a search', "The images' operations are misspelt in DDASAugment")
+@mistake('Configs of a search', 'An option of DDASAugment has a value that does not exist')
 def _(world):
     DDASAugment(interpolation='cubic')
 

@@ -1,6 +1,5 @@
 """Contact sheets: complete, of the right size, and harmless to what they show; and their command line."""
 
-import importlib
 import json
 import os
 import subprocess
@@ -154,20 +153,6 @@ def coco(tmp_path):
     (tmp_path / 'search.py').write_text(common + search)
     (tmp_path / 'training.py').write_text(common + training)
     return tmp_path
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Calls the tool with arguments, in this process; returns what it printed."""
-    monkeypatch.syspath_prepend(str(TOOL.parent))
-    tool = importlib.import_module(TOOL.stem)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, 'argv', [TOOL.name, *map(str, arguments)])
-        tool.main()
-        return capsys.readouterr().out
-
-    return call
 
 
 def test_the_tool_shows_an_image_under_every_operation(coco, run):

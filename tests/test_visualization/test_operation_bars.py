@@ -1,7 +1,5 @@
 """Operations as bars: true to the schedule, readable for every policy, a whole file; and the command line."""
 
-import importlib
-import sys
 from pathlib import Path
 
 import cv2
@@ -174,20 +172,6 @@ def test_what_cannot_be_drawn_is_refused_and_leaves_no_file(tmp_path):
     with pytest.raises(ValueError, match='suffix'):
         draw_operation_bars(schedule, tmp_path / 'operations.txt')
     assert not list(tmp_path.iterdir())
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Calls the tool with arguments, in this process and a folder of its own; returns what it printed."""
-    monkeypatch.syspath_prepend(str(TOOL.parent))
-    tool = importlib.import_module(TOOL.stem)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, 'argv', [TOOL.name, *map(str, arguments)])
-        tool.main()
-        return capsys.readouterr().out
-
-    return call
 
 
 def test_the_tool_draws_beside_the_policy_or_where_it_is_told(tmp_path, run):
