@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import torch
 from mmengine.dataset import InfiniteSampler
-from mmengine.dist import all_gather_object, all_reduce, get_rank, get_world_size
+from mmengine.dist import all_gather_object, all_reduce, broadcast_object_list, get_rank, get_world_size
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.registry import LOOPS, OPTIMIZERS
@@ -32,7 +32,7 @@ from mmddas.core import (
 )
 from mmddas.core.files import check_folder
 from mmddas.datasets import policy_loader, search_loader
-from mmddas.datasets.broken import SkippedSamples
+from mmddas.datasets.broken import BrokenDataError, SkippedSamples
 from mmddas.datasets.views import seeded, shut_down
 from mmddas.version import __version__
 
@@ -72,7 +72,8 @@ class DDASSearchLoop(EpochBasedTrainLoop):
     global batch alone, as far as the loss is a mean over images. Two all-reduces of the network's size and one of
     L^ + 1 numbers make a step.
 
-    A sample that cannot be read, or whose boxes are not finite, is named in the log, and another stands in for it.
+    A sample that cannot be read, or whose boxes are not finite, is named in the log, and another stands in for it; too
+    many of them end the search like Ctrl-C, and with an error.
 
     Everything random is a function of the seed and the position, so that a search ends with the same policy whether or
     not it was interrupted. Ctrl-C and SIGTERM end it after the step at hand, with a checkpoint; a second one at once.
@@ -182,6 +183,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             for name, loader in (('S_train', self.dataloader), ('S_val', self._policy_dataloader))
         }
         self._signals = StopSignals()
+        self._failure: BrokenDataError | None = None
         self._stopping = False
         protect_checkpoints(runner)
         for hook in (PolicySnapshotHook, PolicyFigureHook):
@@ -231,12 +233,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         check_processes_agree({**self.identity, **flattened(self.runner.cfg), 'position': position})
         parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self._gradients = ViewGradients(parameters, self.num_sub_policies)
-        if get_rank() == 0:
-            # Weights and a momentum; twice at first, since the old checkpoint stays until the new one is there.
-            weights = sum(parameter.numel() * parameter.element_size() for parameter in self.model.parameters())
-            needed = (2 if self._iter else 4) * weights
-            check_folder(self.runner.work_dir, 'The work dir', needed)
-            remove_unfinished(self.runner.work_dir)
+        self._check_work_dir()
         if len(self.schedule) != self._epoch or self._epoch > self._max_epochs:
             raise ValueError(
                 f'The schedule holds {len(self.schedule)} epochs, the checkpoint is of epoch {self._epoch}, and the '
@@ -244,6 +241,21 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             )
         loader = policy_loader(self._policy_dataloader, self.runner.seed, start=self._iter)
         self._policy_batches = iter(loader)
+
+    def _check_work_dir(self) -> None:
+        """Have rank 0, which alone writes, look at the work dir; an OSError of what it found on all processes."""
+        found: list[OSError | None] = [None]
+        if get_rank() == 0:
+            # Weights and a momentum; twice at first, since the old checkpoint stays until the new one is there.
+            weights = sum(parameter.numel() * parameter.element_size() for parameter in self.model.parameters())
+            try:
+                check_folder(self.runner.work_dir, 'The work dir', (2 if self._iter else 4) * weights)
+                remove_unfinished(self.runner.work_dir)
+            except OSError as error:
+                found = [error]
+        broadcast_object_list(found)
+        if found[0] is not None:
+            raise found[0]
 
     def run_epoch(self) -> None:
         """One pass over S_train, or what is left of it after an interruption, ended by a snapshot of the policy."""
@@ -272,8 +284,11 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             data_batch: ``data``, L^ + 1 views as :func:`~mmddas.datasets.ddas_collate` makes them, and ``broken``.
         """
         policy_batch = next(self._policy_batches)
-        self.skipped_samples['S_train'].note(data_batch['broken'])
-        self.skipped_samples['S_val'].note(policy_batch['broken'])
+        try:
+            self.skipped_samples['S_train'].note(data_batch['broken'])
+            self.skipped_samples['S_val'].note(policy_batch['broken'])
+        except BrokenDataError as error:
+            self._failure = error  # raised after the step, which the other processes are waiting in
         data_batch = data_batch['data']
         self.runner.call_hook('before_train_iter', batch_idx=idx, data_batch=data_batch)
         with _seeded_step(self.runner.seed, self._iter):
@@ -282,7 +297,13 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self._iter += 1
         if self._stopping:
             path = save_now(self.runner)
-            print_log(f'Stopped after iteration {self._iter}; {path} is saved, --resume goes on from it', 'current')
+            here = self._failure is not None or self._signals.received is not None
+            why = '' if here else ', because another process did, whose messages say why'
+            print_log(
+                f'Stopped after iteration {self._iter}{why}; {path} is saved, --resume goes on from it', 'current'
+            )
+            if self._failure is not None:
+                raise self._failure
             raise SystemExit(128 + (self._signals.received or signal.SIGTERM))
 
     def step(self, data_batch: dict, policy_batch: dict) -> dict:
@@ -350,8 +371,8 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         return bool(z_g != 0) and step_policy(self.policy, self.policy_optimizers, *gradients)
 
     def _exchange(self, numbers: Tensor) -> Tensor:
-        """The mean of ``numbers`` over all processes; with them goes whether any has been told to stop."""
-        told = self._signals.received is not None
+        """The mean of ``numbers`` over all processes; with them goes whether any has to stop."""
+        told = self._signals.received is not None or self._failure is not None
         if get_world_size() == 1:
             self._stopping = told
             return numbers

@@ -149,6 +149,7 @@ def test_too_many_broken_images_end_the_search_with_a_list(search_config, shapes
         Runner.from_cfg(config).train()
     assert any(name in str(raised.value) for name in names)
     assert not Path(config.work_dir, 'policy.json').exists()
+    assert Path(config.work_dir, 'stopped.pth').exists()
 
 
 def test_broken_samples_change_a_search_in_no_other_way_than_the_number_of_workers(search_config, shapes, tmp_path):

@@ -16,6 +16,8 @@ from mmengine.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.runner import Runner
 
 from mmddas.core import PolicySchedule
+from mmddas.datasets.broken import BrokenDataError, SkippedSamples
+from mmddas.engine import search_loop
 
 STEPS, BATCH, SAMPLES = 50, 8, 40
 NUM_SUB_POLICIES = 3
@@ -211,3 +213,36 @@ def test_processes_that_disagree_end_before_the_first_step(tmp_path):
     message = 'config optim_wrapper.optimizer.lr: 0.05 on rank 0, 1.05 on rank 1'
     with pytest.raises(RuntimeError, match=f'(?s)(The processes of this search disagree.*{message}.*){{2}}'):
         search(tmp_path, 2, change=set_rate)
+
+
+def break_data(config: Config, rank: int) -> None:
+    """Of the processes, which are forked, the last one."""
+    if rank == 0:
+        return
+    calls = iter(range(100))
+
+    def note(self, found) -> None:
+        if next(calls) >= 5:
+            raise BrokenDataError('too much is broken here')
+
+    SkippedSamples.note = note
+
+
+def test_a_process_with_broken_data_ends_all_with_a_checkpoint(tmp_path):
+    with pytest.raises(RuntimeError, match='BrokenDataError: too much is broken here') as raised:
+        search(tmp_path, 2, change=break_data)
+    assert str(raised.value).count('Traceback') == 1, 'the other process is to end in good order'
+    assert (tmp_path / 'processes2' / 'stopped.pth').exists()
+
+
+def fill_disk(config: Config, rank: int) -> None:
+    def check_folder(folder, *args) -> None:
+        raise OSError(28, 'The work dir has 0 MiB left', folder)
+
+    if rank == 0:
+        search_loop.check_folder = check_folder
+
+
+def test_what_rank_0_finds_in_the_work_dir_ends_all_processes(tmp_path):
+    with pytest.raises(RuntimeError, match='(?s)(The work dir has 0 MiB left.*){2}'):
+        search(tmp_path, 2, change=fill_disk)
