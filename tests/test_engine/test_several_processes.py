@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import socket
 import traceback
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.model import BaseModel
-from mmengine.registry import DATASETS, MODELS, TRANSFORMS
+from mmengine.optim import OptimWrapper
+from mmengine.registry import DATASETS, MODELS, OPTIM_WRAPPERS, TRANSFORMS
 from mmengine.runner import Runner
 
 from mmddas.core import PolicySchedule
@@ -213,6 +215,37 @@ def test_processes_that_disagree_end_before_the_first_step(tmp_path):
     message = 'config optim_wrapper.optimizer.lr: 0.05 on rank 0, 1.05 on rank 1'
     with pytest.raises(RuntimeError, match=f'(?s)(The processes of this search disagree.*{message}.*){{2}}'):
         search(tmp_path, 2, change=set_rate)
+
+
+@OPTIM_WRAPPERS.register_module()
+class BFloat16OptimWrapper(OptimWrapper):
+    """What AmpOptimWrapper does (it asks for a GPU): autocast, and a loss scaler that takes its scale off in steps."""
+
+    def __init__(self, optimizer) -> None:
+        super().__init__(optimizer)
+        self.loss_scaler = torch.amp.GradScaler('cpu', init_scale=2.0**16)
+
+    @contextmanager
+    def optim_context(self, model):
+        with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
+            yield
+
+    def step(self) -> None:
+        self.loss_scaler.step(self.optimizer)
+        self.loss_scaler.update()
+
+
+def use_mixed_precision(config: Config, rank: int) -> None:
+    config.optim_wrapper.type = 'BFloat16OptimWrapper'
+
+
+def test_mixed_precision_on_two_processes(tmp_path):
+    """They end with one policy (as ``search`` checks), near that of float32."""
+    expected = probabilities(search(tmp_path / 'float32', 2, torch.float32)[0])
+    found = probabilities(search(tmp_path / 'mixed', 2, torch.float32, change=use_mixed_precision)[0])
+    difference, moved = np.abs(found - expected).max(), np.ptp(expected[-1, 1:])
+    print(f'bfloat16: {difference:.1e} at most from float32, where the candidates differ by {moved:.1e}')
+    assert 0 < difference < 0.1 * moved
 
 
 def break_data(config: Config, rank: int) -> None:
