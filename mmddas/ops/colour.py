@@ -19,14 +19,14 @@ TRUNCATE = -0.5 + 1e-3
 
 def _look_up(image: np.ndarray, table: np.ndarray) -> np.ndarray:
     """Map every pixel through ``table``: ``(256,)`` for all channels or ``(256, 3)`` for each its own."""
-    table = np.clip(table, 0, 255).astype(np.uint8)
+    table = np.minimum(np.maximum(table, 0), 255).astype(np.uint8)
     return cv2.LUT(image, table if table.ndim == 1 else table[:, None, :])
 
 
-def _histograms(image: np.ndarray) -> np.ndarray:
-    """Counts of every grey level, ``(256, 3)``, one column a channel."""
-    counts = [cv2.calcHist([image], [channel], None, [256], [0, 256]).ravel() for channel in range(3)]
-    return np.stack(counts, axis=1).astype(np.int64)
+def _ranges(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and the highest value of every channel, ``(3,)`` each."""
+    # Over rows first: NumPy takes both axes at once a hundred times slower.
+    return image.min(axis=0).min(axis=0), image.max(axis=0).max(axis=0)
 
 
 def identity(image: np.ndarray) -> np.ndarray:
@@ -36,22 +36,22 @@ def identity(image: np.ndarray) -> np.ndarray:
 
 def auto_contrast(image: np.ndarray) -> np.ndarray:
     """Stretch every channel's range to [0, 255]; a flat channel stays."""
-    low = image.min(axis=(0, 1)).astype(float)
-    high = image.max(axis=(0, 1)).astype(float)
+    low, high = (values.astype(float) for values in _ranges(image))
     flat = high <= low
-    scale = np.where(flat, 1.0, 255.0 / np.where(flat, 1.0, high - low))
-    return _look_up(image, (LEVELS[:, None] - np.where(flat, 0.0, low)) * scale)
+    low[flat], high[flat] = 0.0, 255.0
+    return _look_up(image, (LEVELS[:, None] - low) * (255.0 / (high - low)))
 
 
 def equalize(image: np.ndarray) -> np.ndarray:
     """Flatten every channel's histogram as PIL does; a channel with too few grey levels stays."""
-    table = np.empty((256, 3))
-    for channel, histogram in enumerate(_histograms(image).T):
-        occupied = histogram[histogram > 0]
-        step = (occupied.sum() - occupied[-1]) // 255
-        below = np.cumsum(histogram) - histogram
-        table[:, channel] = LEVELS if step == 0 else (below + step // 2) // step
-    return _look_up(image, table)
+    channels = range(3)
+    counts = [cv2.calcHist([image], [channel], None, [256], [0, 256]) for channel in channels]
+    histograms = np.hstack(counts).astype(np.int64)  # (256, 3)
+    at_or_below = histograms.cumsum(axis=0)
+    _, high = _ranges(image)
+    step = (at_or_below[-1] - histograms[high, channels]) // 255
+    table = (at_or_below - histograms + step // 2) // np.maximum(step, 1)
+    return _look_up(image, np.where(step == 0, LEVELS[:, None], table))
 
 
 def posterize(image: np.ndarray, bits: int) -> np.ndarray:
@@ -66,7 +66,7 @@ def solarize(image: np.ndarray, threshold: int) -> np.ndarray:
 
 def invert(image: np.ndarray) -> np.ndarray:
     """The negative."""
-    return cv2.bitwise_not(image)
+    return np.invert(image)
 
 
 def solarize_add(image: np.ndarray, addition: int) -> np.ndarray:
@@ -87,7 +87,7 @@ def color(image: np.ndarray, factor: float) -> np.ndarray:
 
 def contrast(image: np.ndarray, factor: float) -> np.ndarray:
     """Blend with a flat image of the mean grey."""
-    mean = GREY_WEIGHTS_BGR @ cv2.mean(image)[:3]
+    mean = GREY_WEIGHTS_BGR @ cv2.sumElems(image)[:3] / (image.shape[0] * image.shape[1])
     return _look_up(image, mean + factor * (LEVELS - mean))
 
 
@@ -96,31 +96,23 @@ def brightness(image: np.ndarray, factor: float) -> np.ndarray:
     return _look_up(image, factor * LEVELS)
 
 
-def _filter(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """Convolve; the border, where the kernel does not fit, stays."""
-    border = len(kernel) // 2
-    result = image.copy()
-    inside = (slice(border, image.shape[0] - border), slice(border, image.shape[1] - border))
-    if result[inside].size:
-        result[inside] = cv2.filter2D(image, -1, kernel)[inside]
+def _keep_rim(result: np.ndarray, image: np.ndarray, pixels: int) -> np.ndarray:
+    """Put the outermost pixels of ``image`` back into ``result``."""
+    for rim in (np.s_[:pixels], np.s_[-pixels:], np.s_[:, :pixels], np.s_[:, -pixels:]):
+        result[rim] = image[rim]
     return result
 
 
 def sharpness(image: np.ndarray, factor: float) -> np.ndarray:
     """Blend with the smoothed image; the border, where the kernel does not fit, stays."""
-    if min(image.shape[:2]) < 3:
-        return image
-    result = _blend(_filter(image, SMOOTHING), image, factor)
-    for edge in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
-        result[edge] = image[edge]  # the blend truncates
-    return result
+    return _keep_rim(_blend(cv2.filter2D(image, -1, SMOOTHING), image, factor), image, 1)
 
 
 def smooth(image: np.ndarray) -> np.ndarray:
     """PIL's ``SMOOTH``: a mean of 3x3 pixels, the middle one five times; the border stays."""
-    return _filter(image, SMOOTHING)
+    return _keep_rim(cv2.filter2D(image, -1, SMOOTHING), image, 1)
 
 
 def blur(image: np.ndarray) -> np.ndarray:
     """PIL's ``BLUR``: the mean of the rim of 5x5 pixels; a border of two pixels stays."""
-    return _filter(image, BLURRING)
+    return _keep_rim(cv2.filter2D(image, -1, BLURRING), image, 2)

@@ -149,7 +149,7 @@ def _patch(image, operation, magnitudes, region, boxes, rng, interpolation):
     patch = operation.function(*magnitudes, *image.shape[:2], boxes, rng)
     if patch is None:
         return image, None
-    x1, y1, x2, y2 = np.maximum(patch, 0)
+    x1, y1, x2, y2 = (max(edge, 0) for edge in patch)
     image = image.copy()
     image[y1:y2, x1:x2] = operation.fill
     return image, None
@@ -173,7 +173,9 @@ def _check(image: np.ndarray, boxes: np.ndarray | None) -> np.ndarray:
         raise TypeError(f'image must be an array (H, W, 3) of uint8 in BGR order, got {found}')
     if image.size == 0:
         raise ValueError(f'image has no pixels: shape {image.shape}')
-    boxes = np.zeros((0, 4), np.float32) if boxes is None else np.asarray(boxes, np.float32)
+    if boxes is None:
+        return np.zeros((0, 4), np.float32)
+    boxes = np.asarray(boxes, np.float32)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f'boxes must be (N, 4) as x1, y1, x2, y2 in pixels, got shape {boxes.shape}')
     if not np.isfinite(boxes).all():
@@ -207,7 +209,7 @@ def apply_with_moves(
         if made_for:
             magnitude = int(magnitude * max(height, width) / made_for)
         if operation.signed:
-            magnitude *= rng.choice((-1, 1)) if sign is None else sign
+            magnitude *= (-1, 1)[rng.integers(2)] if sign is None else sign
         magnitudes = (magnitude,)
     act = _KINDS[operation.kind]
     how = INTERPOLATIONS[interpolation]
