@@ -5,28 +5,34 @@ one (or the same object, where nothing changes). What depends on a pixel's own v
 look-up in a table of 256 entries.
 """
 
+import functools
+from collections.abc import Callable, Sequence
+
 import cv2
 import numpy as np
 
 LEVELS = np.arange(256)
 # ITU-R 601-2, in OpenCV's channel order.
-GREY_WEIGHTS_BGR = np.array([0.114, 0.587, 0.2989])
+GREY_WEIGHTS_BGR = (0.114, 0.587, 0.2989)
 SMOOTHING = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13
 BLURRING = np.pad(np.zeros((3, 3)), 1, constant_values=1) / 16
 # cv2 rounds where the reference truncates: half a grey level lower, and a hair up so that whole numbers stay.
 TRUNCATE = -0.5 + 1e-3
 
 
-def _look_up(image: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """Map every pixel through ``table``: ``(256,)`` for all channels or ``(256, 3)`` for each its own."""
-    table = np.minimum(np.maximum(table, 0), 255).astype(np.uint8)
-    return cv2.LUT(image, table if table.ndim == 1 else table[:, None, :])
+def _as_bytes(table: np.ndarray) -> np.ndarray:
+    return np.minimum(np.maximum(table, 0), 255).astype(np.uint8)
 
 
-def _ranges(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The lowest and the highest value of every channel, ``(3,)`` each."""
-    # Over rows first: NumPy takes both axes at once a hundred times slower.
-    return image.min(axis=0).min(axis=0), image.max(axis=0).max(axis=0)
+def _from_table(values: Callable[[float], np.ndarray]) -> Callable[[np.ndarray, float], np.ndarray]:
+    """An operation ``(image, magnitude)`` that maps grey level i to ``values(magnitude)[i]``; tables are made once."""
+    made = functools.lru_cache(maxsize=256)(lambda magnitude: _as_bytes(values(magnitude)))
+
+    @functools.wraps(values)
+    def operation(image: np.ndarray, magnitude: float) -> np.ndarray:
+        return cv2.LUT(image, made(magnitude))
+
+    return operation
 
 
 def identity(image: np.ndarray) -> np.ndarray:
@@ -34,44 +40,52 @@ def identity(image: np.ndarray) -> np.ndarray:
     return image
 
 
+def _look_up_each(image: np.ndarray, tables: Sequence[np.ndarray]) -> np.ndarray:
+    """Map every channel through a table ``(256,)`` of its own."""
+    return cv2.LUT(image, _as_bytes(np.stack(tables, axis=1))[:, None, :])
+
+
 def auto_contrast(image: np.ndarray) -> np.ndarray:
     """Stretch every channel's range to [0, 255]; a flat channel stays."""
-    low, high = (values.astype(float) for values in _ranges(image))
-    flat = high <= low
-    low[flat], high[flat] = 0.0, 255.0
-    return _look_up(image, (LEVELS[:, None] - low) * (255.0 / (high - low)))
+    # Over rows first: NumPy takes both axes at once a hundred times slower.
+    low, high = image.min(axis=0).min(axis=0).tolist(), image.max(axis=0).max(axis=0).tolist()
+    tables = [(LEVELS - a) * (255.0 / (b - a)) if a < b else LEVELS for a, b in zip(low, high, strict=True)]
+    return _look_up_each(image, tables)
 
 
 def equalize(image: np.ndarray) -> np.ndarray:
     """Flatten every channel's histogram as PIL does; a channel with too few grey levels stays."""
-    channels = range(3)
-    counts = [cv2.calcHist([image], [channel], None, [256], [0, 256]) for channel in channels]
-    histograms = np.hstack(counts).astype(np.int64)  # (256, 3)
-    at_or_below = histograms.cumsum(axis=0)
-    _, high = _ranges(image)
-    step = (at_or_below[-1] - histograms[high, channels]) // 255
-    table = (at_or_below - histograms + step // 2) // np.maximum(step, 1)
-    return _look_up(image, np.where(step == 0, LEVELS[:, None], table))
+    tables = []
+    for channel in range(3):
+        histogram = cv2.calcHist([image], [channel], None, [256], [0, 256]).ravel().astype(np.int64)
+        up_to = histogram.cumsum()
+        brightest = histogram[up_to.searchsorted(up_to[-1])]
+        step = int(up_to[-1] - brightest) // 255
+        tables.append(LEVELS if step == 0 else (up_to - histogram + step // 2) // step)
+    return _look_up_each(image, tables)
 
 
-def posterize(image: np.ndarray, bits: int) -> np.ndarray:
+@_from_table
+def posterize(bits: int) -> np.ndarray:
     """Keep the ``bits`` high bits of every value; all of them where 8 or more are asked for."""
-    return _look_up(image, LEVELS & ~((1 << max(8 - bits, 0)) - 1))
+    return LEVELS & ~((1 << max(8 - bits, 0)) - 1)
 
 
-def solarize(image: np.ndarray, threshold: int) -> np.ndarray:
+@_from_table
+def solarize(threshold: int) -> np.ndarray:
     """Invert the pixels at or above ``threshold`` (0..256); 0 gives the negative."""
-    return _look_up(image, np.where(threshold > LEVELS, LEVELS, 255 - LEVELS))
+    return np.where(threshold > LEVELS, LEVELS, 255 - LEVELS)
+
+
+@_from_table
+def solarize_add(addition: int) -> np.ndarray:
+    """Add ``addition`` to the pixels below 128."""
+    return np.where(LEVELS < 128, LEVELS + addition, LEVELS)
 
 
 def invert(image: np.ndarray) -> np.ndarray:
     """The negative."""
     return np.invert(image)
-
-
-def solarize_add(image: np.ndarray, addition: int) -> np.ndarray:
-    """Add ``addition`` to the pixels below 128."""
-    return _look_up(image, np.where(LEVELS < 128, LEVELS + addition, LEVELS))
 
 
 def _blend(degenerate: np.ndarray, image: np.ndarray, factor: float) -> np.ndarray:
@@ -81,19 +95,29 @@ def _blend(degenerate: np.ndarray, image: np.ndarray, factor: float) -> np.ndarr
 
 def color(image: np.ndarray, factor: float) -> np.ndarray:
     """Blend with the grey image: one linear map of the three channels, without rounding the grey in between."""
-    blend = factor * np.eye(3) + (1 - factor) * GREY_WEIGHTS_BGR
-    return cv2.transform(image, np.hstack([blend, np.full((3, 1), TRUNCATE)]))
+    return cv2.transform(image, _blend_with_grey(factor))
+
+
+@functools.lru_cache(maxsize=256)
+def _blend_with_grey(factor: float) -> np.ndarray:
+    blend = factor * np.eye(3) + (1 - factor) * np.array(GREY_WEIGHTS_BGR)
+    return np.hstack([blend, np.full((3, 1), TRUNCATE)])
+
+
+def _blend_with_flat(image: np.ndarray, factor: float, grey: float) -> np.ndarray:
+    """:func:`_blend` with an image of one ``grey``, which need not be made."""
+    return cv2.addWeighted(image, factor, image, 0, (1 - factor) * grey + TRUNCATE)
 
 
 def contrast(image: np.ndarray, factor: float) -> np.ndarray:
     """Blend with a flat image of the mean grey."""
-    mean = GREY_WEIGHTS_BGR @ cv2.sumElems(image)[:3] / (image.shape[0] * image.shape[1])
-    return _look_up(image, mean + factor * (LEVELS - mean))
+    grey = sum(weight * total for weight, total in zip(GREY_WEIGHTS_BGR, cv2.sumElems(image), strict=False))
+    return _blend_with_flat(image, factor, grey / (image.shape[0] * image.shape[1]))
 
 
 def brightness(image: np.ndarray, factor: float) -> np.ndarray:
     """Blend with black."""
-    return _look_up(image, factor * LEVELS)
+    return _blend_with_flat(image, factor, 0)
 
 
 def _keep_rim(result: np.ndarray, image: np.ndarray, pixels: int) -> np.ndarray:

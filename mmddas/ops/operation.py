@@ -5,6 +5,7 @@ is random, whether it acts on the image or on the content of single boxes. What 
 first; what follows is the same function for pixels, boxes and masks.
 """
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -140,8 +141,16 @@ def _colour(image, operation, magnitudes, region, boxes, rng, interpolation):
     return operation.function(image, *magnitudes), None
 
 
+@functools.lru_cache(maxsize=1024)
+def _matrix(function: Callable, *arguments: float) -> np.ndarray:
+    """What an affine operation's function gives; on small images, making it takes as long as moving the pixels."""
+    matrix = function(*arguments)
+    matrix.flags.writeable = False
+    return matrix
+
+
 def _affine(image, operation, magnitudes, region, boxes, rng, interpolation):
-    matrix = operation.function(*magnitudes, *image.shape[:2])
+    matrix = _matrix(operation.function, *magnitudes, *image.shape[:2])
     return warp(image, matrix, operation.fill, interpolation), Move(matrix, region)
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
+from PIL import Image, ImageDraw
+from pil_operations import COLOUR, WARPS
 
 from mmddas import ops
 from mmddas.core import SearchSpace
@@ -17,36 +18,6 @@ def picture(size: int, seed: int) -> np.ndarray:
     x, y = np.meshgrid(*[np.linspace(0, 6, size)] * 2)
     waves = [np.sin(x * rng.uniform(0.5, 2) + rng.uniform(0, 6)) * np.cos(y * rng.uniform(0.5, 2)) for _ in range(3)]
     return np.clip(np.stack(waves, axis=2) * 90 + 120 + rng.normal(0, 12, (size, size, 3)), 0, 255).astype(np.uint8)
-
-
-def affine(*coefficients):
-    return lambda image: image.transform(image.size, Image.Transform.AFFINE, coefficients)
-
-
-# What PIL does for an operation's level (and sign): the protocol's magnitudes, written down a second time.
-COLOUR = {
-    'AutoContrast': lambda level: ImageOps.autocontrast,
-    'Equalize': lambda level: ImageOps.equalize,
-    'Invert': lambda level: ImageOps.invert,
-    'Blur': lambda level: lambda image: image.filter(ImageFilter.BLUR),
-    'Smooth': lambda level: lambda image: image.filter(ImageFilter.SMOOTH),
-    'PosterizeIncreasing': lambda level: lambda image: ImageOps.posterize(image, max(4 - int(0.4 * level), 1)),
-    'SolarizeIncreasing': lambda level: lambda image: ImageOps.solarize(image, 256 - int(25.6 * level)),
-    'Color': lambda level: lambda image: ImageEnhance.Color(image).enhance(0.18 * level + 0.1),
-    'Contrast': lambda level: lambda image: ImageEnhance.Contrast(image).enhance(0.18 * level + 0.1),
-    'Brightness': lambda level: lambda image: ImageEnhance.Brightness(image).enhance(0.18 * level + 0.1),
-    'Sharpness': lambda level: lambda image: ImageEnhance.Sharpness(image).enhance(0.18 * level + 0.1),
-}
-WARPS = {
-    'FlipLR': lambda level, sign: ImageOps.mirror,
-    'FlipUD': lambda level, sign: ImageOps.flip,
-    'Rotate90': lambda level, sign: lambda image: image.transpose(Image.Transpose.ROTATE_90),
-    'Rotate': lambda level, sign: lambda image: image.rotate(sign * int(3 * level)),
-    'ShearX': lambda level, sign: affine(1, sign * 0.03 * level, 0, 0, 1, 0),
-    'ShearY': lambda level, sign: affine(1, 0, 0, sign * 0.03 * level, 1, 0),
-    'TranslateX': lambda level, sign: affine(1, 0, sign * int(level), 0, 1, 0),
-    'TranslateY': lambda level, sign: affine(1, 0, 0, 0, 1, sign * int(level)),
-}
 
 
 def cases(names):

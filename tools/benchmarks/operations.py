@@ -1,0 +1,144 @@
+"""What operations cost, beside MMDetection's RandAugment and beside PIL.
+
+On an image of 800 x 1333 pixels with 12 boxes: every operation of the preset ``detection``, and two random ones as
+``DDASAugment`` applies them, beside MMDetection's ``RandAugment(aug_num=2)``. On images of 32 x 32: two random
+operations of the preset ``cifar``, beside the same through PIL. All in turn, on one thread.
+
+    python tools/benchmarks/operations.py
+    python tools/benchmarks/operations.py --check    # ends with an error where a ratio is above its limit
+"""
+
+import argparse
+import functools
+import statistics
+import time
+from collections.abc import Callable
+from itertools import groupby
+
+import cv2
+import numpy as np
+import pil_operations
+from mmdet.structures.bbox import HorizontalBoxes
+from mmengine.registry import TRANSFORMS, init_default_scope
+from PIL import Image
+
+from mmddas import ops
+from mmddas.core import SearchSpace
+from mmddas.datasets import DDASAugment
+
+HEIGHT, WIDTH, BOXES, SMALL = 800, 1333, 12, 32
+DRAWS = 300  # of two operations on small images, between two looks at the clock's noise
+# Largest ratios that --check lets pass: of two random operations and of a single one to RandAugment(aug_num=2), and of
+# two random ones on a small image to PIL.
+TWO, SINGLE, TWO_SMALL = 0.2, 0.15, 0.5
+
+
+def seconds(function: Callable, *args) -> float:
+    start = time.perf_counter()
+    function(*args)
+    return time.perf_counter() - start
+
+
+def drawn_sample(rng: np.random.Generator) -> dict:
+    """What MMDetection's pipelines hand on after LoadAnnotations: a smooth image with boxes."""
+    coarse = rng.integers(0, 256, (HEIGHT // 16, WIDTH // 16, 3), dtype=np.uint8)
+    corners = rng.uniform(0, (WIDTH * 0.8, HEIGHT * 0.8), (BOXES, 2))
+    boxes = np.hstack([corners, corners + rng.uniform(30, 260, (BOXES, 2))]).clip(0, (WIDTH, HEIGHT) * 2)
+    return dict(
+        img=cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC),
+        img_shape=(HEIGHT, WIDTH),
+        gt_bboxes=HorizontalBoxes(boxes.astype(np.float32)),
+        gt_bboxes_labels=np.zeros(BOXES, np.int64),
+        gt_ignore_flags=np.zeros(BOXES, bool),
+    )
+
+
+def copied(sample: dict) -> dict:
+    """A sample to work on; what it costs to copy is not part of the measurement."""
+    return {key: value.clone() if key == 'gt_bboxes' else np.copy(value) for key, value in sample.items()}
+
+
+def detection(repeats: int) -> list[tuple[str, float, float]]:
+    """Prints the table; returns what was checked: name, ratio, limit."""
+    rng = np.random.default_rng(0)
+    sample = drawn_sample(rng)
+    space, augment = SearchSpace.preset('detection', num_ops=2), DDASAugment()
+    rand_augment = TRANSFORMS.build(dict(type='RandAugment', aug_num=2))
+    theirs, ours = [], []
+    for _ in range(repeats * 10):
+        sub_policy = [space.candidates[k] for k in rng.integers(len(space), size=2)]
+        theirs.append(seconds(rand_augment, copied(sample)))
+        ours.append(seconds(augment.augment, copied(sample), sub_policy, rng))
+    # Means, since both are random: what an epoch takes.
+    yardstick, two = statistics.mean(theirs), statistics.mean(ours)
+    print(f'\n{HEIGHT} x {WIDTH} pixels, {BOXES} boxes, one thread; ratios to RandAugment(aug_num=2)\n')
+    print(f'{"RandAugment(aug_num=2)":24}{yardstick * 1e3:8.2f} ms   mean of {len(theirs)}')
+    print(f'{"two of detection":24}{two * 1e3:8.2f} ms   mean of {len(ours)}  {two / yardstick:6.3f}\n')
+    checked = [('two of detection', two / yardstick, TWO)]
+
+    image, boxes = sample['img'], sample['gt_bboxes'].numpy()
+    candidates = [list(levels) for _, levels in groupby(space.candidates, key=lambda candidate: candidate.op)]
+    times = {levels[0].op: [] for levels in candidates}
+    for _ in range(repeats):
+        for levels in candidates:
+            for op, level in levels:
+                times[op].append(seconds(functools.partial(ops.apply, op, image, boxes, level=level, rng=rng)))
+    for name, measured in times.items():
+        median = statistics.median(measured)
+        print(f'{name:24}{median * 1e3:8.2f} ms   median of {len(measured):<5} {median / yardstick:6.3f}')
+        checked.append((name, median / yardstick, SINGLE))
+    return checked
+
+
+def cifar(repeats: int) -> list[tuple[str, float, float]]:
+    """As :func:`detection`."""
+    rng = np.random.default_rng(0)
+    space = SearchSpace.preset('cifar', num_ops=2)
+    image = rng.integers(0, 256, (SMALL, SMALL, 3), dtype=np.uint8)
+    picture = Image.fromarray(image)
+
+    def ours(sub_policy: list) -> None:
+        result = image
+        for op, level in sub_policy:
+            result, _ = ops.apply(op, result, level=level, rng=rng)
+
+    def through_pil(sub_policy: list, given: Image.Image | None = None) -> None:
+        result = given or Image.fromarray(image)
+        for op, level in sub_policy:
+            result = pil_operations.apply(op, result, level)
+        if given is None:
+            np.asarray(result)
+
+    functions = [ours, through_pil, functools.partial(through_pil, given=picture)]
+    blocks = []
+    for _ in range(repeats):
+        times = [0.0, 0.0, 0.0]
+        for _ in range(DRAWS):
+            sub_policy = [space.candidates[k] for k in rng.integers(len(space), size=2)]
+            times = [total + seconds(function, sub_policy) for total, function in zip(times, functions, strict=True)]
+        blocks.append(np.array(times) / DRAWS * 1e6)
+    own, arrays, images = np.median(blocks, axis=0)
+    to_arrays, to_images = (statistics.median(block[0] / block[i] for block in blocks) for i in (1, 2))
+    print(f'\n{SMALL} x {SMALL} pixels, two operations of cifar, median of {repeats} means of {DRAWS} draws\n')
+    print(f'{"mmddas, array to array":36}{own:6.1f} us')
+    print(f'{"PIL, array to array":36}{arrays:6.1f} us   ratio {to_arrays:.3f}')
+    print(f'{"PIL alone, without conversions":36}{images:6.1f} us   ratio {to_images:.3f}')
+    return [('two of cifar', to_arrays, TWO_SMALL)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--repeats', type=int, default=20, help='measurements of every candidate')
+    parser.add_argument('--check', action='store_true', help='end with an error where a ratio is above its limit')
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    init_default_scope('mmdet')
+    checked = detection(args.repeats) + cifar(args.repeats)
+    above = [f'{name}: {ratio:.3f}, at most {limit:g}' for name, ratio, limit in checked if ratio > limit]
+    print('\nabove their limits: ' + '; '.join(above) if above else '\nall ratios are within their limits')
+    if above and args.check:
+        raise SystemExit(1)
+
+
+if __name__ == '__main__':
+    main()
