@@ -1,20 +1,24 @@
 """What a search step costs beside the plain forward and backward passes of the same L^ + 2 batches.
 
-Both are timed in turn, on the same batches, in one process; medians and their ratio are printed.
+Both are timed in turn, on the same batches, in one process, and so is the arithmetic that a search adds to the passes,
+done by hand on plain tensors of the network's size. Medians are printed.
 
-    python tools/benchmarks/search_step.py configs/ddas/retinanet_thin_bccd.py --repeats 10
+    python tools/benchmarks/search_step.py configs/ddas/retinanet_thin_bccd.py
+    python tools/benchmarks/search_step.py configs/ddas/retinanet_thin_bccd.py --at-most 1.03    # an error where above
+    python tools/benchmarks/search_step.py configs/ddas/retinanet_thin_bccd.py --profile         # where the time goes
 """
 
 import argparse
-import functools
 import resource
 import statistics
 import time
+from collections.abc import Callable
 
 import torch
 
 import mmddas  # noqa: F401  (registers the search loop, and makes MMCV work without compiled operators)
 from mmddas.command_line import add_arguments, build_runner, load_config
+from mmddas.datasets.views import shut_down
 
 
 def plain_passes(loop, data_batch: dict, policy_batch: dict) -> None:
@@ -25,7 +29,33 @@ def plain_passes(loop, data_batch: dict, policy_batch: dict) -> None:
         loop.runner.optim_wrapper.zero_grad()
 
 
-def seconds(function, *args) -> float:
+def plain_arithmetic(loop) -> Callable[[], None]:
+    """What Algorithm 1 does with L^ + 2 gradients and the weights, on plain vectors ``(P,)``: the least it can cost.
+
+    L^ + 2 gradients are kept, L^ differences taken and summed up, SGD with momentum and weight decay makes its step,
+    and L^ dot products are taken.
+    """
+    size = sum(parameter.numel() for parameter in loop.model.parameters() if parameter.requires_grad)
+    first = next(loop.model.parameters())
+    gradient, weights, momentum = (torch.randn(size, device=first.device, dtype=first.dtype) for _ in range(3))
+    views = torch.randn(loop.num_sub_policies + 1, size, device=first.device, dtype=first.dtype)
+
+    def work() -> None:
+        with torch.no_grad():
+            for view in views:
+                view.copy_(gradient)
+            for view in views[1:]:
+                torch.sub(views[0], view, out=view)
+            total = views[0] - views[1:].T @ torch.ones(len(views) - 1, device=first.device, dtype=first.dtype)
+            momentum.mul_(0.9).add_(total.add_(weights, alpha=1e-4))
+            weights.sub_(momentum, alpha=1e-3)
+            total.copy_(gradient)
+            (views[1:] @ total).sum().item()
+
+    return work
+
+
+def seconds(function: Callable, *args) -> float:
     synchronize = torch.cuda.synchronize if torch.cuda.is_available() else (lambda: None)
     synchronize()
     start = time.perf_counter()
@@ -41,10 +71,26 @@ def peak_memory() -> str:
     return f'{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB of the process'
 
 
+def measure(loop, data_batch: dict, policy_batch: dict, repeats: int, warmup: int) -> dict[str, list]:
+    """Seconds of every repeat, and the peak of memory after the first plain passes and after all steps."""
+    arithmetic = plain_arithmetic(loop)
+    times, peaks = dict(plain=[], step=[], arithmetic=[]), []
+    for repeat in range(warmup + repeats):
+        # In either order, so that what one leaves in caches and clocks does the other no favour.
+        pair = [('plain', plain_passes), ('step', lambda *batches: loop.step(*batches))]
+        for name, function in pair if repeat % 2 == 0 else pair[::-1]:
+            times[name].append(seconds(function, *((loop,) if name == 'plain' else ()), data_batch, policy_batch))
+            peaks.append(peak_memory())
+        times['arithmetic'].append(seconds(arithmetic))
+    return {name: measured[warmup:] for name, measured in times.items()} | dict(peaks=[peaks[0], peaks[-1]])
+
+
 def main() -> None:
     parser = add_arguments(argparse.ArgumentParser(description=__doc__.splitlines()[0]))
-    parser.add_argument('--repeats', type=int, default=10, help='timed repeats of each')
-    parser.add_argument('--warmup', type=int, default=2, help='repeats before')
+    parser.add_argument('--repeats', type=int, default=20, help='timed repeats of each')
+    parser.add_argument('--warmup', type=int, default=3, help='repeats before')
+    parser.add_argument('--at-most', type=float, help='end with an error where the ratio is above')
+    parser.add_argument('--profile', action='store_true', help="print PyTorch's profile of a step, by operator")
     args = parser.parse_args()
 
     runner = build_runner(load_config(args))
@@ -53,24 +99,34 @@ def main() -> None:
     runner._init_model_weights()
     runner.model.train()
     loop.prepare()
-    data_batch, policy_batch = next(iter(loop.dataloader))['data'], next(loop._policy_batches)['data']
+    batches = iter(loop.dataloader)
+    try:
+        data_batch, policy_batch = next(batches)['data'], next(loop._policy_batches)['data']
+    finally:
+        shut_down(batches, loop._policy_batches)
+    if args.profile:
+        loop.step(data_batch, policy_batch)
+        with torch.profiler.profile() as profiler:
+            loop.step(data_batch, policy_batch)
+        on = 'self_cuda_time_total' if torch.cuda.is_available() else 'self_cpu_time_total'
+        print(profiler.key_averages().table(sort_by=on, row_limit=25))
+        return
 
-    plain, step, peaks = [], [], []
-    for _ in range(args.warmup + args.repeats):
-        for times, function in ((plain, functools.partial(plain_passes, loop)), (step, loop.step)):
-            times.append(seconds(function, data_batch, policy_batch))
-            peaks.append(peak_memory())
-    plain_memory, step_memory = peaks[:2]  # a peak holds all that came before it
-    plain, step = plain[args.warmup :], step[args.warmup :]
-    plain_median, step_median = statistics.median(plain), statistics.median(step)
-    ratio = statistics.median(b / a for a, b in zip(plain, step, strict=True))
+    found = measure(loop, data_batch, policy_batch, args.repeats, args.warmup)
+    plain, step, arithmetic = (statistics.median(found[name]) * 1e3 for name in ('plain', 'step', 'arithmetic'))
+    ratio = statistics.median(b / a for a, b in zip(found['plain'], found['step'], strict=True))
+    outside = statistics.median(b - a for a, b in zip(found['plain'], found['step'], strict=True)) * 1e3
 
     parameters = sum(p.numel() for p in loop.model.parameters() if p.requires_grad)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f'CPU, {torch.get_num_threads()} threads'
     print(f'\n{args.config} on {device}; {parameters / 1e6:.2f} million trainable parameters, {args.repeats} repeats')
-    print(f'plain forward and backward of {loop.num_sub_policies + 2} batches: {plain_median:.3f} s; {plain_memory}')
-    print(f'search step:                                   {step_median:.3f} s; {step_memory}')
-    print(f'ratio {ratio:.3f}; images per second {loop.dataloader.batch_sampler.batch_size / step_median:.2f}')
+    print(f'plain forward and backward of {loop.num_sub_policies + 2} batches {plain:10.1f} ms   {found["peaks"][0]}')
+    print(f'search step                             {step:10.1f} ms   {found["peaks"][1]}')
+    print(f'outside forward and backward            {outside:10.1f} ms')
+    print(f'the same arithmetic on plain tensors    {arithmetic:10.1f} ms')
+    print(f'ratio {ratio:.3f}; images per second {loop.dataloader.batch_sampler.batch_size / step * 1e3:.2f}')
+    if args.at_most is not None and ratio > args.at_most:
+        raise SystemExit(f'The ratio is above {args.at_most:g}')
 
 
 if __name__ == '__main__':
