@@ -34,6 +34,7 @@ from .broken import (
     is_of_the_data,
     listed,
 )
+from .packing import PackingCollate, UnpackingLoader
 from .walk import augments_within, datasets_within, find_augments, inner_datasets, transforms_of
 
 # How often a sample that is broken, or that the pipeline rejects, is replaced by another, before this is an error.
@@ -317,7 +318,7 @@ def ddas_collate(samples: list[SampleViews], collate: Callable = pseudo_collate)
 
 
 class _WorkerInit:
-    """What a data worker does first: ``init_fn``, and it leaves it to its loader (:func:`shut_down`) to end it.
+    """What a data worker does first: ``init_fn``, and it leaves it to its loader (``shut_down``) to end it.
 
     Ctrl-C, and SIGTERM where a cluster sends it to all processes of a job, would end the workers of a search that is
     about to save its state. After SIGTERM a worker has a minute left.
@@ -335,19 +336,12 @@ class _WorkerInit:
             self.init_fn(worker)
 
 
-def shut_down(*iterators: Iterator | None) -> None:
-    """End the workers of data loaders' iterators now, not when Python gets to it: they take their time with signals."""
-    for iterator in iterators:
-        if hasattr(iterator, '_shutdown_workers'):
-            iterator._shutdown_workers()
-
-
 def _rebuilt(loader: DataLoader, dataset: Dataset, batch_sampler: KeyedBatchSampler, collate: Callable) -> DataLoader:
     """The same data loader over another dataset, batch sampler and collate function."""
-    return DataLoader(
+    return UnpackingLoader(
         dataset,
         batch_sampler=batch_sampler,
-        collate_fn=functools.partial(_collate_usable, collate=collate),
+        collate_fn=PackingCollate(functools.partial(_collate_usable, collate=collate)),
         num_workers=loader.num_workers,
         pin_memory=loader.pin_memory,
         timeout=loader.timeout,

@@ -33,7 +33,8 @@ from mmddas.core import (
 from mmddas.core.files import check_folder
 from mmddas.datasets import policy_loader, search_loader
 from mmddas.datasets.broken import BrokenDataError, SkippedSamples
-from mmddas.datasets.views import seeded, shut_down
+from mmddas.datasets.packing import UnpackingIterator
+from mmddas.datasets.views import seeded
 from mmddas.version import __version__
 
 from .agreement import check_processes_agree, differences, fingerprint, flattened
@@ -174,8 +175,8 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self._skipped_in_a_row = 0
         self.skipped_updates = 0
         self._epoch_began = 0  # the iteration; an epoch may have fewer than the length of its loader
-        self._batches: Iterator | None = None
-        self._policy_batches: Iterator | None = None
+        self._batches: UnpackingIterator | None = None
+        self._policy_batches: UnpackingIterator | None = None
         self._descents: list[Tensor] = []  # of the epoch's steps
         self._norms = [module for module in self.model.modules() if isinstance(module, _NormBase)]
         self.skipped_samples = {
@@ -224,7 +225,9 @@ class DDASSearchLoop(EpochBasedTrainLoop):
                 self.prepare()
                 return super().run()
             finally:
-                shut_down(self._batches, self._policy_batches)
+                for batches in (self._batches, self._policy_batches):
+                    if batches is not None:
+                        batches.shut_down()
 
     def prepare(self) -> None:
         """What needs the optimizer and, in a resumed search, the position: called once, before the first step."""

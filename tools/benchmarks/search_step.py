@@ -18,7 +18,6 @@ import torch
 
 import mmddas  # noqa: F401  (registers the search loop, and makes MMCV work without compiled operators)
 from mmddas.command_line import add_arguments, build_runner, load_config
-from mmddas.datasets.views import shut_down
 
 
 def plain_passes(loop, data_batch: dict, policy_batch: dict) -> None:
@@ -103,7 +102,8 @@ def main() -> None:
     try:
         data_batch, policy_batch = next(batches)['data'], next(loop._policy_batches)['data']
     finally:
-        shut_down(batches, loop._policy_batches)
+        batches.shut_down()
+        loop._policy_batches.shut_down()
     if args.profile:
         loop.step(data_batch, policy_batch)
         with torch.profiler.profile() as profiler:

@@ -1,0 +1,117 @@
+"""What augmentation costs in the data workers, an image: the views of a search, or DDASAugment in re-training.
+
+For a search's config: what making the L^ + 1 views of a sample takes, beside the sum of its parts, each timed alone:
+one load, L^ times N_o operations, L^ + 1 times the transforms after them. For another one, with a DDASAugment in its
+pipeline: what a sample takes with a uniform policy at p_tp = 0.5 and at (nearly) 0, beside the pipeline without it.
+
+    python tools/benchmarks/data.py configs/ddas/retinanet_thin_bccd.py
+    python tools/benchmarks/data.py configs/ddas/retinanet_thin_bccd_train.py
+"""
+
+import argparse
+import copy
+import statistics
+import time
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import DATASETS, init_default_scope
+
+from mmddas.command_line import add_arguments, load_config
+from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
+from mmddas.datasets.views import SampleKey, SearchDataset, seeded
+from mmddas.datasets.walk import augments_within, datasets_within, transforms_of
+
+
+def milliseconds(function: Callable, *args) -> tuple[float, object]:
+    start = time.perf_counter()
+    result = function(*args)
+    return (time.perf_counter() - start) * 1e3, result
+
+
+def views(config: Config, samples: list[int]) -> None:
+    """Prints the parts of making views, their sum, and what making them takes."""
+    loop = config.train_cfg
+    space = SearchSpace.preset(loop.search_space, loop.num_ops)
+    count = loop.num_sub_policies
+    dataset = SearchDataset(DATASETS.build(config.train_dataloader.dataset), space, count, seed=0)
+    times: dict[str, list[float]] = {name: [] for name in ('load', 'operations', 'transforms after them', 'views')}
+    for number, index in enumerate(samples):
+        key = SampleKey(index, epoch=0, batch=number)
+        elapsed, _ = milliseconds(dataset.__getitem__, key)
+        times['views'].append(elapsed)
+
+        elapsed, sample = milliseconds(super(SearchDataset, dataset).load, key)
+        times['load'].append(elapsed)
+        continuation = sample.pop('_ddas_continuation')
+        rng = np.random.default_rng(number)
+        copies = [copy.deepcopy(sample) for _ in range(count + 1)]
+        sub_policies = [[space.candidates[k] for k in row] for row in dataset.sub_policies(0, number).tolist()]
+        elapsed = 0.0
+        for copied, sub_policy in zip(copies[1:], sub_policies, strict=True):
+            took, _ = milliseconds(continuation.augment.augment, copied, sub_policy, rng)
+            elapsed += took
+        times['operations'].append(elapsed)
+        with seeded(0, number):
+            times['transforms after them'].append(sum(milliseconds(continuation.suffix, each)[0] for each in copies))
+
+    parts = [statistics.mean(measured) for name, measured in times.items() if name != 'views']
+    labels = ('one load', f'{count} times {space.num_ops} operations', f'{count + 1} times the transforms after them')
+    for label, part in zip(labels, parts, strict=True):
+        print(f'{label:38}{part:9.3f} ms')
+    made = statistics.mean(times['views'])
+    print(f'{"their sum":38}{sum(parts):9.3f} ms')
+    print(f'{f"making the {count + 1} views of a sample":38}{made:9.3f} ms   ratio {made / sum(parts):.3f}')
+    print(f'{"the operations among it":38}{parts[1] / made:9.1%}')
+
+
+def re_training(config: Config, samples: list[int]) -> None:
+    """Prints what a sample takes with DDASAugment and without."""
+    space = SearchSpace.preset('detection' if config.default_scope == 'mmdet' else 'cifar', num_ops=2)
+    datasets = {}
+    for name, total_prob in (('without DDASAugment', None), ('p_tp = 0', 1e-9), ('p_tp = 0.5', 0.5)):
+        dataset = datasets[name] = DATASETS.build(config.train_dataloader.dataset)
+        schedule = PolicySchedule(space)
+        if total_prob is not None:
+            schedule.append(AugmentationPolicy(space, total_prob))
+        for part in datasets_within(dataset):
+            transforms = transforms_of(part)
+            for augment in list(augments_within(transforms)):
+                if total_prob is None:
+                    transforms.remove(augment)
+                else:
+                    augment.set_policy(schedule)
+    times = {name: [] for name in datasets}
+    for number, index in enumerate(samples):
+        for name, dataset in datasets.items():
+            with seeded(0, number):
+                times[name].append(milliseconds(dataset.__getitem__, index)[0])
+    plain = times['without DDASAugment']
+    for name, measured in times.items():
+        # Means, since every second image is augmented; and of the middle, since the machine may have others to serve.
+        differences = sorted(b - a for a, b in zip(plain, measured, strict=True))
+        cut = len(differences) // 50
+        extra = statistics.mean(differences[cut : len(differences) - cut])
+        print(f'{name:22}{statistics.mean(measured):9.3f} ms   {extra / statistics.mean(plain):+7.1%}')
+
+
+def main() -> None:
+    parser = add_arguments(argparse.ArgumentParser(description=__doc__.splitlines()[0]), training=False)
+    parser.add_argument('--samples', type=int, default=300, help='samples to measure')
+    args = parser.parse_args()
+    config = load_config(args)
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    init_default_scope(config.default_scope)
+    size = len(DATASETS.build(config.train_dataloader.dataset))
+    samples = np.random.default_rng(0).integers(size, size=args.samples).tolist()
+    print(f'\n{args.config}, one thread, means of {len(samples)} samples\n')
+    search = config.train_cfg.get('type') == 'DDASSearchLoop'
+    (views if search else re_training)(config, samples)
+
+
+if __name__ == '__main__':
+    main()
