@@ -13,9 +13,9 @@ functions keep its inputs alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import ModuleType
 
 import torch
-import torchvision
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -44,6 +44,13 @@ def __getattr__(name: str) -> Callable:
     return missing
 
 
+def _operators() -> ModuleType:
+    """``torchvision.ops``, imported when it is first needed: that takes a second."""
+    import torchvision
+
+    return torchvision.ops
+
+
 def get_compiler_version() -> str:
     """Take MMCV's place in ``collect_env``."""
     return 'n/a (torchvision in place of the compiled operators)'
@@ -58,7 +65,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     """Indices of the boxes kept, by falling score; a box is ``x2 - x1 + offset`` wide."""
     boxes, scores = _at_least_float32(boxes, scores)
     boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
-    return torchvision.ops.nms(boxes, scores.type_as(boxes), iou_threshold)
+    return _operators().nms(boxes, scores.type_as(boxes), iou_threshold)
 
 
 def bbox_overlaps(bboxes1: Tensor, bboxes2: Tensor, ious: Tensor, mode: int, aligned: bool, offset: int) -> None:
@@ -89,7 +96,7 @@ def sigmoid_focal_loss_backward(
 def _sigmoid_focal_loss(input, target, weight, gamma, alpha):
     input, weight = _at_least_float32(input, weight)
     is_target = target[:, None] == torch.arange(input.size(1), device=input.device)
-    loss = torchvision.ops.sigmoid_focal_loss(input, is_target.type_as(input), alpha=alpha, gamma=gamma)
+    loss = _operators().sigmoid_focal_loss(input, is_target.type_as(input), alpha=alpha, gamma=gamma)
     return loss * _target_weights(weight, target)[:, None] if weight.numel() else loss
 
 
@@ -155,7 +162,7 @@ def _roi_align(input, rois, aligned_height, aligned_width, spatial_scale, sampli
         raise MissingOperatorError("roi_align with pool_mode='max'")
     input, rois = _at_least_float32(input, rois)
     size = (aligned_height, aligned_width)
-    return torchvision.ops.roi_align(input, rois.type_as(input), size, spatial_scale, sampling_ratio, aligned)
+    return _operators().roi_align(input, rois.type_as(input), size, spatial_scale, sampling_ratio, aligned)
 
 
 def deform_conv_forward(
@@ -250,7 +257,7 @@ def _deform_conv(input, offset, weight, mask=None, bias=None, **geometry):
     """Both versions; the size of the kernel and the groups, torchvision reads off the shapes."""
     input, offset, weight = _at_least_float32(input, offset, weight)
     mask, bias = (tensor if tensor is None else tensor.type_as(input) for tensor in (mask, bias))
-    return torchvision.ops.deform_conv2d(input, offset, weight, bias, mask=mask, **geometry)
+    return _operators().deform_conv2d(input, offset, weight, bias, mask=mask, **geometry)
 
 
 def _v1(geometry: dict) -> dict[str, tuple[int, int]]:
