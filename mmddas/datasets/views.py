@@ -12,14 +12,14 @@ import functools
 import random
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import FUNCTIONS
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from mmddas.core import SearchSpace, sample_sub_policies
 
@@ -65,21 +65,33 @@ class UsableSample(NamedTuple):
     broken: tuple[BrokenSample, ...]
 
 
-@contextmanager
-def seeded(*key: int) -> Iterator[np.random.Generator]:
-    """Python's, NumPy's and PyTorch's global generators (CPU) as functions of ``key``; as before afterwards."""
+def seed_generators(*key: int) -> np.random.Generator:
+    """Make Python's, NumPy's and PyTorch's global generators (CPU) functions of ``key``; returns another one."""
     sequence = np.random.SeedSequence(key)
-    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
     first, second, third = (int(word) for word in sequence.generate_state(3))
     random.seed(first)
     np.random.seed(second)
     torch.default_generator.manual_seed(third)
+    return np.random.default_rng(sequence)
+
+
+@contextmanager
+def preserved_generators() -> Iterator[None]:
+    """The global generators are afterwards as they were before."""
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
-        yield np.random.default_rng(sequence)
+        yield
     finally:
         random.setstate(before[0])
         np.random.set_state(before[1])
         torch.set_rng_state(before[2])
+
+
+@contextmanager
+def seeded(*key: int) -> Iterator[np.random.Generator]:
+    """Both of the above."""
+    with preserved_generators():
+        yield seed_generators(*key)
 
 
 class KeyedBatchSampler:
@@ -154,6 +166,11 @@ class KeyedDataset(Dataset):
         return len(self.dataset)
 
     def __getitem__(self, key: SampleKey) -> UsableSample:
+        # A data worker's generators serve nobody else; saving them takes longer than an operation on a small image.
+        with nullcontext() if get_worker_info() else preserved_generators():
+            return self._usable(key)
+
+    def _usable(self, key: SampleKey) -> UsableSample:
         others = np.random.default_rng((self.seed, key.epoch, key.batch, key.index, _LOADING))
         index, broken, cause = key.index, [], None
         for _ in range(MAX_REPLACEMENTS):
@@ -177,9 +194,12 @@ class KeyedDataset(Dataset):
         )
 
     def load(self, key: SampleKey) -> object:
-        """The packed sample of the key's index, or None where the pipeline rejects it; raises where it is broken."""
-        with seeded(self.seed, key.epoch, key.batch, key.index, _LOADING):
-            sample = self.dataset[key.index]
+        """The packed sample of the key's index, or None where the pipeline rejects it; raises where it is broken.
+
+        The global generators are left as they come.
+        """
+        seed_generators(self.seed, key.epoch, key.batch, key.index, _LOADING)
+        sample = self.dataset[key.index]
         instances = getattr(sample.get('data_samples'), 'gt_instances', ()) if isinstance(sample, dict) else ()
         if 'bboxes' in instances:
             check_boxes(instances.bboxes)
@@ -280,13 +300,13 @@ class SearchDataset(KeyedDataset):
         check_sample(sample)
         views = []
         for view, sub_policy in enumerate([(), *sub_policies]):
-            with seeded(self.seed, key.epoch, key.batch, key.index, _FIRST_VIEW + view) as rng:
-                copied = _copy_sample(sample)
-                if sub_policy:
-                    copied = continuation.augment.augment(copied, sub_policy, rng)
-                if copied['img'] is sample['img']:
-                    copied['img'] = sample['img'].copy()  # a transform may write into it
-                packed = continuation.suffix(copied)
+            rng = seed_generators(self.seed, key.epoch, key.batch, key.index, _FIRST_VIEW + view)
+            copied = _copy_sample(sample)
+            if sub_policy:
+                copied = continuation.augment.augment(copied, sub_policy, rng)
+            if copied['img'] is sample['img']:
+                copied['img'] = sample['img'].copy()  # a transform may write into it
+            packed = continuation.suffix(copied)
             # A view that the pipeline rejects (all its boxes have left the image, ...) counts as a clean one.
             packed = views[0] if packed is None and views else packed
             if packed is None:

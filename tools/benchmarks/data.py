@@ -1,8 +1,9 @@
 """What augmentation costs in the data workers, an image: the views of a search, or DDASAugment in re-training.
 
 For a search's config: what making the L^ + 1 views of a sample takes, beside the sum of its parts, each timed alone:
-one load, L^ times N_o operations, L^ + 1 times the transforms after them. For another one, with a DDASAugment in its
-pipeline: what a sample takes with a uniform policy at p_tp = 0.5 and at (nearly) 0, beside the pipeline without it.
+one load, L^ times N_o operations, L^ + 1 times the transforms after them. For another config, or with
+``--re-training``: what a sample takes with a uniform policy at p_tp = 0.5 and at (nearly) 0, beside the pipeline
+without DDASAugment.
 
     python tools/benchmarks/data.py configs/ddas/retinanet_thin_bccd.py
     python tools/benchmarks/data.py configs/ddas/retinanet_thin_bccd_train.py
@@ -22,7 +23,7 @@ from mmengine.registry import DATASETS, init_default_scope
 
 from mmddas.command_line import add_arguments, load_config
 from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
-from mmddas.datasets.views import SampleKey, SearchDataset, seeded
+from mmddas.datasets.views import SampleKey, SearchDataset, seed_generators
 from mmddas.datasets.walk import augments_within, datasets_within, transforms_of
 
 
@@ -41,7 +42,7 @@ def views(config: Config, samples: list[int]) -> None:
     times: dict[str, list[float]] = {name: [] for name in ('load', 'operations', 'transforms after them', 'views')}
     for number, index in enumerate(samples):
         key = SampleKey(index, epoch=0, batch=number)
-        elapsed, _ = milliseconds(dataset.__getitem__, key)
+        elapsed, _ = milliseconds(dataset.load, key)
         times['views'].append(elapsed)
 
         elapsed, sample = milliseconds(super(SearchDataset, dataset).load, key)
@@ -55,8 +56,8 @@ def views(config: Config, samples: list[int]) -> None:
             took, _ = milliseconds(continuation.augment.augment, copied, sub_policy, rng)
             elapsed += took
         times['operations'].append(elapsed)
-        with seeded(0, number):
-            times['transforms after them'].append(sum(milliseconds(continuation.suffix, each)[0] for each in copies))
+        seed_generators(0, number)
+        times['transforms after them'].append(sum(milliseconds(continuation.suffix, each)[0] for each in copies))
 
     parts = [statistics.mean(measured) for name, measured in times.items() if name != 'views']
     labels = ('one load', f'{count} times {space.num_ops} operations', f'{count + 1} times the transforms after them')
@@ -86,9 +87,10 @@ def re_training(config: Config, samples: list[int]) -> None:
                     augment.set_policy(schedule)
     times = {name: [] for name in datasets}
     for number, index in enumerate(samples):
-        for name, dataset in datasets.items():
-            with seeded(0, number):
-                times[name].append(milliseconds(dataset.__getitem__, index)[0])
+        # In turn, so that none always finds the caches as the same other one has left them.
+        for name in [*times][number % 3 :] + [*times][: number % 3]:
+            seed_generators(0, number)
+            times[name].append(milliseconds(datasets[name].__getitem__, index)[0])
     plain = times['without DDASAugment']
     for name, measured in times.items():
         # Means, since every second image is augmented; and of the middle, since the machine may have others to serve.
@@ -100,6 +102,7 @@ def re_training(config: Config, samples: list[int]) -> None:
 
 def main() -> None:
     parser = add_arguments(argparse.ArgumentParser(description=__doc__.splitlines()[0]), training=False)
+    parser.add_argument('--re-training', action='store_true', help="measure a search's pipeline as one of re-training")
     parser.add_argument('--samples', type=int, default=300, help='samples to measure')
     args = parser.parse_args()
     config = load_config(args)
@@ -109,7 +112,7 @@ def main() -> None:
     size = len(DATASETS.build(config.train_dataloader.dataset))
     samples = np.random.default_rng(0).integers(size, size=args.samples).tolist()
     print(f'\n{args.config}, one thread, means of {len(samples)} samples\n')
-    search = config.train_cfg.get('type') == 'DDASSearchLoop'
+    search = config.train_cfg.get('type') == 'DDASSearchLoop' and not args.re_training
     (views if search else re_training)(config, samples)
 
 

@@ -1,6 +1,6 @@
 """What ``import mmddas`` and the ``--help`` of every tool cost, beside those of MMDetection's ``tools/train.py``.
 
-    python tools/benchmarks/start.py
+python tools/benchmarks/start.py
 """
 
 import argparse
