@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
@@ -31,6 +32,12 @@ class PolicySnapshot:
 
     total_prob: float
     op_probs: np.ndarray
+
+    @functools.cached_property
+    def cumulated(self) -> np.ndarray:
+        """The probability of each candidate and all before it, ``(K,)``, ending with 1: for drawing from."""
+        sums = self.op_probs.cumsum()
+        return sums / sums[-1]
 
     def __eq__(self, other: object) -> bool:
         return (

@@ -27,6 +27,9 @@ REFUSED_KEYS = ('gt_keypoints', 'keypoints', 'proposals', 'gt_panoptic_seg')
 DEFAULT_OPTIONS = dict(box_prob=1 / 3, interpolation='nearest', reference_size=0)
 
 
+_GOLDEN_RATIO = 0.6180339887498949
+
+
 @TRANSFORMS.register_module()
 class DDASAugment(BaseTransform):
     """Augment an image and its boxes, masks and label map by a searched policy.
@@ -123,21 +126,22 @@ class DDASAugment(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         snapshot = self.snapshot
+        epoch = max(int(self._progress[0]), 0)
+        # MMEngine gives short-lived workers the same stream of numbers again in every epoch: a step of the golden ratio
+        # an epoch makes other images of it the augmented ones.
+        if (np.random.random() + epoch * _GOLDEN_RATIO) % 1 >= snapshot.total_prob:
+            return results
         try:
             check_sample(results)
         except ValueError as error:
             raise ValueError(f'{results.get("img_path", "a sample")}: {error}') from error
-        # Seeded from the worker's stream and the epoch: MMEngine gives short-lived workers the same stream again
-        # in every epoch.
-        rng = np.random.default_rng((np.random.randint(2**31), max(int(self._progress[0]), 0)))
-        if rng.random() >= snapshot.total_prob:
-            return results
+        rng = np.random.default_rng((np.random.randint(2**31), epoch))
         return self.augment(results, self.draw(snapshot, rng), rng)
 
     def draw(self, snapshot: PolicySnapshot, rng: np.random.Generator) -> list[Candidate]:
         """A sub-policy: N_o candidates drawn from p_o."""
         space = self.schedule.space
-        drawn = rng.choice(len(space), size=space.num_ops, p=snapshot.op_probs / snapshot.op_probs.sum())
+        drawn = snapshot.cumulated.searchsorted(rng.random(space.num_ops), side='right')
         return [space.candidates[k] for k in drawn]
 
     def augment(self, results: dict, sub_policy: Iterable[Candidate], rng: np.random.Generator) -> dict:

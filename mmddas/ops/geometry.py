@@ -117,8 +117,8 @@ def _shifted(image: np.ndarray, right: int, down: int, fill: tuple[int, ...]) ->
 
 def on_edges(matrix: np.ndarray) -> np.ndarray:
     """The same map for coordinates on pixel edges, as boxes, polygons and homographies have them."""
-    linear, offset = matrix[:, :2], matrix[:, 2:]
-    return np.hstack([linear, offset + 0.5 - linear @ np.full((2, 1), 0.5)])
+    (a, b, right), (c, d, down) = matrix.tolist()
+    return np.array([[a, b, right + 0.5 - (a + b) / 2], [c, d, down + 0.5 - (c + d) / 2]])
 
 
 def _whole_pixels(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
