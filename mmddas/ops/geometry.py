@@ -122,14 +122,17 @@ def on_edges(matrix: np.ndarray) -> np.ndarray:
 
 
 def _whole_pixels(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Points ``(2, ...)`` at whole pixels from the map's fixed point, truncated towards it, as the reference does.
+    """Points ``(2, N)`` at whole pixels from the map's fixed point, truncated towards it, as the reference does.
 
     A shear has more than one fixed point; the top-left corner is the one that counts.
     """
-    to_fixed, offset = np.eye(2) - matrix[:, :2], matrix[:, 2]
-    fixed = np.linalg.solve(to_fixed, offset) if abs(np.linalg.det(to_fixed)) > 1e-9 else np.zeros(2)
-    fixed = fixed.reshape(2, *[1] * (points.ndim - 1))
-    return fixed + np.trunc(points - fixed)
+    (a, b, right), (c, d, down) = matrix.tolist()
+    determinant = (1 - a) * (1 - d) - b * c
+    fixed = np.zeros((2, 1))
+    if abs(determinant) > 1e-9:
+        fixed[:, 0] = ((1 - d) * right + b * down) / determinant, (c * right + (1 - a) * down) / determinant
+    # Rounded first: a box that ends a whole number of pixels away stays whole, whatever the last binary place says.
+    return fixed + np.trunc(np.round(points - fixed, 6))
 
 
 def warp_boxes(boxes: np.ndarray, matrix: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -137,11 +140,12 @@ def warp_boxes(boxes: np.ndarray, matrix: np.ndarray, height: int, width: int) -
     if len(boxes) == 0:
         return boxes
     edges = on_edges(matrix)
-    linear, offset = edges[:, :2], edges[:, 2]
-    x1, y1, x2, y2 = boxes.T.astype(np.float64)
-    corners = np.stack([[x1, x2, x2, x1], [y1, y1, y2, y2]])  # (2, 4, N)
-    if not np.array_equal(linear, np.eye(2)):
-        corners = _whole_pixels(corners, edges)
-    moved = np.einsum('ij,jkn->ikn', linear, corners) + offset[:, None, None]
-    envelope = np.concatenate([moved.min(axis=1), moved.max(axis=1)]).T
-    return np.clip(envelope, 0, [width, height, width, height]).astype(np.float32)
+    linear, offset = edges[:, :2], edges[:, 2:]
+    corners = boxes.T.astype(np.float64)  # (4, N)
+    low, high = np.minimum(corners[:2], corners[2:]), np.maximum(corners[:2], corners[2:])
+    if linear.tolist() != [[1, 0], [0, 1]]:
+        low, high = _whole_pixels(low, edges), _whole_pixels(high, edges)
+    # Of the four corners, the one that goes farthest is told by the signs of the coefficients.
+    positive, negative = np.maximum(linear, 0), np.minimum(linear, 0)
+    envelope = np.concatenate([positive @ low + negative @ high + offset, positive @ high + negative @ low + offset])
+    return envelope.clip(0, np.array([[width], [height], [width], [height]])).T.astype(np.float32)
