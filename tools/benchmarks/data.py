@@ -2,8 +2,8 @@
 
 For a search's config: what making the L^ + 1 views of a sample takes, beside the sum of its parts, each timed alone:
 one load, L^ times N_o operations, L^ + 1 times the transforms after them. For another config, or with
-``--re-training``: what a sample takes with a uniform policy at p_tp = 0.5 and at (nearly) 0, beside the pipeline
-without DDASAugment.
+``--re-training``: what an image takes in a data loader with a uniform policy at p_tp = 0.5 and at (nearly) 0, beside
+the pipeline without DDASAugment.
 
     python tools/benchmarks/data.py configs/ddas/retinanet_thin_bccd.py
     python tools/benchmarks/data.py configs/ddas/retinanet_thin_bccd_train.py
@@ -19,12 +19,17 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, init_default_scope
+from torch.utils.data import DataLoader
 
 from mmddas.command_line import add_arguments, load_config
 from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
 from mmddas.datasets.views import SampleKey, SearchDataset, seed_generators
 from mmddas.datasets.walk import augments_within, datasets_within, transforms_of
+
+BATCH = 4
+WARM_UP = 5  # batches; a worker makes two in advance
 
 
 def milliseconds(function: Callable, *args) -> tuple[float, object]:
@@ -69,8 +74,8 @@ def views(config: Config, samples: list[int]) -> None:
     print(f'{"the operations among it":38}{parts[1] / made:9.1%}')
 
 
-def re_training(config: Config, samples: list[int]) -> None:
-    """Prints what a sample takes with DDASAugment and without."""
+def re_training(config: Config, samples: list[int], rounds: int) -> None:
+    """Prints what an image takes with DDASAugment and without, through a data loader with one worker."""
     space = SearchSpace.preset('detection' if config.default_scope == 'mmdet' else 'cifar', num_ops=2)
     datasets = {}
     for name, total_prob in (('without DDASAugment', None), ('p_tp = 0', 1e-9), ('p_tp = 0.5', 0.5)):
@@ -85,25 +90,31 @@ def re_training(config: Config, samples: list[int]) -> None:
                     transforms.remove(augment)
                 else:
                     augment.set_policy(schedule)
-    times = {name: [] for name in datasets}
-    for number, index in enumerate(samples):
-        # In turn, so that none always finds the caches as the same other one has left them.
-        for name in [*times][number % 3 :] + [*times][: number % 3]:
-            seed_generators(0, number)
-            times[name].append(milliseconds(datasets[name].__getitem__, index)[0])
+    loaders = {
+        name: DataLoader(dataset, BATCH, sampler=samples, num_workers=1, collate_fn=pseudo_collate, drop_last=True)
+        for name, dataset in datasets.items()
+    }
+    times = {name: [] for name in loaders}
+    for _ in range(rounds):
+        for name, loader in loaders.items():
+            batches = iter(loader)
+            for _ in range(WARM_UP):
+                next(batches)
+            elapsed, left = milliseconds(lambda batches: sum(len(batch['inputs']) for batch in batches), batches)
+            times[name].append(elapsed / left)
     plain = times['without DDASAugment']
     for name, measured in times.items():
-        # Means, since every second image is augmented; and of the middle, since the machine may have others to serve.
-        differences = sorted(b - a for a, b in zip(plain, measured, strict=True))
-        cut = len(differences) // 50
-        extra = statistics.mean(differences[cut : len(differences) - cut])
-        print(f'{name:22}{statistics.mean(measured):9.3f} ms   {extra / statistics.mean(plain):+7.1%}')
+        ratio = statistics.median(b / a for a, b in zip(plain, measured, strict=True))
+        print(f'{name:22}{statistics.median(measured):9.3f} ms an image   ratio {ratio:.3f}')
 
 
 def main() -> None:
     parser = add_arguments(argparse.ArgumentParser(description=__doc__.splitlines()[0]), training=False)
     parser.add_argument('--re-training', action='store_true', help="measure a search's pipeline as one of re-training")
     parser.add_argument('--samples', type=int, default=300, help='samples to measure')
+    parser.add_argument(
+        '--rounds', type=int, default=9, help='rounds of all samples through the loaders, in re-training'
+    )
     args = parser.parse_args()
     config = load_config(args)
     cv2.setNumThreads(0)
@@ -111,9 +122,13 @@ def main() -> None:
     init_default_scope(config.default_scope)
     size = len(DATASETS.build(config.train_dataloader.dataset))
     samples = np.random.default_rng(0).integers(size, size=args.samples).tolist()
-    print(f'\n{args.config}, one thread, means of {len(samples)} samples\n')
     search = config.train_cfg.get('type') == 'DDASSearchLoop' and not args.re_training
-    (views if search else re_training)(config, samples)
+    if search:
+        print(f'\n{args.config}, one thread, means of {len(samples)} samples\n')
+        views(config, samples)
+    else:
+        print(f'\n{args.config}, one worker, medians of {args.rounds} rounds of {len(samples)} samples\n')
+        re_training(config, samples, args.rounds)
 
 
 if __name__ == '__main__':
