@@ -81,4 +81,6 @@ class ViewGradients:
         Positive while the network could have stepped further. Negative where it has stepped beyond the valley that
         g_0 pointed into: then alignments reward views for pointing there less.
         """
-        return torch.cosine_similarity(self._views[0], self._shared, dim=0)
+        clean, validation = self._views[0], self._shared
+        norms = torch.linalg.vector_norm(clean) * torch.linalg.vector_norm(validation)
+        return (clean @ validation) / norms.clamp_min(torch.finfo(norms.dtype).tiny)

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Whether operations and search steps still cost what they may, beside what they are measured against: about two
+# minutes on a machine with nothing else to do. Ends with an error where a ratio is above its limit.
+#   bash tools/benchmarks/guard.sh
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+
+[ -e data/shapes/meta.json ] || python tools/dataset_tools/make_shapes.py --out-dir data/shapes
+python tools/benchmarks/operations.py --check
+python tools/benchmarks/search_step.py configs/ddas/retinanet_thin_shapes.py --repeats 40 --at-most 1.05 \
+    --work-dir work_dirs/guard
+echo "== All ratios are within their limits"
