@@ -275,6 +275,7 @@ class SearchDataset(KeyedDataset):
         self.stream = stream
         self.space = space
         self.num_sub_policies = num_sub_policies
+        self._drawn: tuple = (None, None)  # the last batch, and its sub-policies
         augments = _split_pipelines(dataset, [])
         self.operation_options = augments[0].options
         if any(augment.options != self.operation_options for augment in augments):
@@ -282,6 +283,11 @@ class SearchDataset(KeyedDataset):
 
     def sub_policies(self, epoch: int, batch: int) -> torch.Tensor:
         """The sub-policies ``(L^, N_o)`` of a batch, the same for all its samples."""
+        if self._drawn[0] != (epoch, batch):
+            self._drawn = (epoch, batch), self._draw(epoch, batch)
+        return self._drawn[1]
+
+    def _draw(self, epoch: int, batch: int) -> torch.Tensor:
         stream = () if self.stream is None else (self.stream + 1,)
         key = (self.seed, epoch, batch, _SUB_POLICIES, *stream)
         (seed,) = np.random.SeedSequence(key).generate_state(1, np.uint64)

@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader
 
 from mmddas.command_line import add_arguments, load_config
 from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
-from mmddas.datasets.views import SampleKey, SearchDataset, seed_generators
+from mmddas.datasets.views import SampleKey, SearchDataset
 from mmddas.datasets.walk import augments_within, datasets_within, transforms_of
 
 BATCH = 4
@@ -45,24 +45,30 @@ def views(config: Config, samples: list[int]) -> None:
     count = loop.num_sub_policies
     dataset = SearchDataset(DATASETS.build(config.train_dataloader.dataset), space, count, seed=0)
     times: dict[str, list[float]] = {name: [] for name in ('load', 'operations', 'transforms after them', 'views')}
-    for number, index in enumerate(samples):
-        key = SampleKey(index, epoch=0, batch=number)
-        elapsed, _ = milliseconds(dataset.load, key)
-        times['views'].append(elapsed)
 
+    def take_apart(key: SampleKey) -> None:
         elapsed, sample = milliseconds(super(SearchDataset, dataset).load, key)
         times['load'].append(elapsed)
         continuation = sample.pop('_ddas_continuation')
-        rng = np.random.default_rng(number)
-        copies = [copy.deepcopy(sample) for _ in range(count + 1)]
-        sub_policies = [[space.candidates[k] for k in row] for row in dataset.sub_policies(0, number).tolist()]
-        elapsed = 0.0
-        for copied, sub_policy in zip(copies[1:], sub_policies, strict=True):
-            took, _ = milliseconds(continuation.augment.augment, copied, sub_policy, rng)
-            elapsed += took
-        times['operations'].append(elapsed)
-        seed_generators(0, number)
-        times['transforms after them'].append(sum(milliseconds(continuation.suffix, each)[0] for each in copies))
+        rng = np.random.default_rng(key.batch)
+        sub_policies = [[space.candidates[k] for k in row] for row in dataset.sub_policies(0, key.batch).tolist()]
+        operations = after = 0.0
+        for sub_policy in [(), *sub_policies]:  # in the order in which views are made, so that caches are as warm
+            copied = copy.deepcopy(sample)
+            if sub_policy:
+                elapsed, copied = milliseconds(continuation.augment.augment, copied, sub_policy, rng)
+                operations += elapsed
+            after += milliseconds(continuation.suffix, copied)[0]
+        times['operations'].append(operations)
+        times['transforms after them'].append(after)
+
+    for number, index in enumerate(samples):
+        key = SampleKey(index, epoch=0, batch=number)
+        if number % 2:
+            take_apart(key)
+        times['views'].append(milliseconds(dataset.load, key)[0])
+        if not number % 2:
+            take_apart(key)
 
     parts = [statistics.mean(measured) for name, measured in times.items() if name != 'views']
     labels = ('one load', f'{count} times {space.num_ops} operations', f'{count + 1} times the transforms after them')
