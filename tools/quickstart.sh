@@ -4,6 +4,7 @@
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 SEED=${1:-0}
 WORK=work_dirs/quickstart_seed$SEED
+set --  # a sourced script would take this one's arguments for its own
 source tools/setup_env.sh
 
 # Two runs side by side on two cores: one thread each.
