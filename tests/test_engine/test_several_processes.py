@@ -16,6 +16,7 @@ from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from mmengine.registry import DATASETS, MODELS, OPTIM_WRAPPERS, TRANSFORMS
 from mmengine.runner import Runner
+from torch.distributed.nn.functional import all_reduce
 
 from mmddas.core import PolicySchedule
 from mmddas.datasets.broken import BrokenDataError, SkippedSamples
@@ -50,14 +51,27 @@ class PackPatch:
         return dict(inputs=torch.from_numpy(results['img'].transpose(2, 0, 1).copy()), data_samples=results['label'])
 
 
+class SynchronizedNorm(torch.nn.BatchNorm2d):
+    """BatchNorm over the batches of all processes, as SyncBN, which PyTorch has on GPUs only."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        if not torch.distributed.is_initialized():
+            return super().forward(features)
+        moments = torch.stack([features.mean(dim=(0, 2, 3)), features.square().mean(dim=(0, 2, 3))])
+        mean, square = all_reduce(moments) / torch.distributed.get_world_size()
+        normalized = (features - mean[:, None, None]) / (square - mean**2 + self.eps).sqrt()[:, None, None]
+        return normalized * self.weight[:, None, None] + self.bias[:, None, None]
+
+
 @MODELS.register_module()
 class PatchNet(BaseModel):
-    """Without BatchNorm, its loss a mean over images: nothing couples the images of a batch."""
+    """Its loss is a mean over images; without a norm nothing couples the images of a batch."""
 
-    def __init__(self) -> None:
+    def __init__(self, norm: bool = False) -> None:
         super().__init__()
+        norms = [SynchronizedNorm(8)] if norm else []
         self.layers = torch.nn.Sequential(
-            torch.nn.Conv2d(3, 8, 3), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(8 * 14 * 14, 2)
+            torch.nn.Conv2d(3, 8, 3), *norms, torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(8 * 14 * 14, 2)
         )
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
@@ -179,6 +193,18 @@ def test_the_policy_does_not_depend_on_the_number_of_processes(tmp_path, dtype, 
         difference = np.abs(probabilities(search(tmp_path, processes, dtype)[0]) - alone).max()
         print(f'{processes} processes, {dtype}: {difference:.1e} at most from one process after {STEPS} steps')
         assert difference <= tolerance
+
+
+def use_norm(config: Config, rank: int) -> None:
+    config.model.norm = True
+
+
+def test_processes_whose_networks_talk_in_every_pass_keep_in_step(tmp_path):
+    """A synchronised BatchNorm, forward and backward, of every view and of S_val: as one process with BatchNorm."""
+    alone = probabilities(search(tmp_path, 1, change=use_norm)[0])
+    together = probabilities(search(tmp_path, 2, change=use_norm)[0])
+    assert np.ptp(alone[-1, 1:]) > 1e-2, 'the policy has not moved'
+    assert np.abs(together - alone).max() <= 1e-10
 
 
 def test_a_step_sends_two_gradients_and_a_number_for_every_sub_policy(tmp_path):
