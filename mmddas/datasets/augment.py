@@ -126,15 +126,15 @@ class DDASAugment(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         snapshot = self.snapshot
+        try:
+            check_sample(results)
+        except ValueError as error:
+            raise ValueError(f'{results.get("img_path", "a sample")}: {error}') from error
         epoch = max(int(self._progress[0]), 0)
         # MMEngine gives short-lived workers the same stream of numbers again in every epoch: a step of the golden ratio
         # an epoch makes other images of it the augmented ones.
         if (np.random.random() + epoch * _GOLDEN_RATIO) % 1 >= snapshot.total_prob:
             return results
-        try:
-            check_sample(results)
-        except ValueError as error:
-            raise ValueError(f'{results.get("img_path", "a sample")}: {error}') from error
         rng = np.random.default_rng((np.random.randint(2**31), epoch))
         return self.augment(results, self.draw(snapshot, rng), rng)
 

@@ -17,6 +17,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, get_worker_info
 
+_PLAIN = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64} | {
+    *(torch.float16, torch.float32, torch.float64, torch.complex64, torch.complex128)
+}
 # Contents begin at multiples of this number of bytes, a line of a processor's cache.
 _ALIGNMENT = 64
 
@@ -34,7 +37,7 @@ class _Pickler(pickle.Pickler):
 
     def reducer_override(self, obj: object) -> object:
         plain = type(obj) is Tensor and obj.device.type == 'cpu' and obj.layout is torch.strided
-        if not plain or obj.requires_grad or obj.is_conj() or obj.is_neg() or obj.dtype is torch.bfloat16:
+        if not plain or obj.dtype not in _PLAIN or obj.requires_grad or obj.is_conj() or obj.is_neg():
             return NotImplemented
         return torch.from_numpy, (obj.contiguous().numpy(),)
 
@@ -43,20 +46,28 @@ def pack(batch: object) -> PackedBatch:
     """Put a batch into a block of shared memory; its contents are copied once."""
     structure, buffers = io.BytesIO(), []
     _Pickler(structure, protocol=5, buffer_callback=buffers.append).dump(batch)
-    contents = [
-        torch.frombuffer(raw, dtype=torch.uint8) if raw.nbytes else None for raw in (buffer.raw() for buffer in buffers)
-    ]
-    sizes = [0 if content is None else len(content) for content in contents]
+    contents = [buffer.raw() for buffer in buffers]
+    sizes = [content.nbytes for content in contents]
     *starts, total = _starts(sizes)
-    block = torch.empty(total, dtype=torch.uint8).share_memory_()
+    block = _shared_bytes(total)
+    memory = memoryview(block.numpy())
     for start, size, content in zip(starts, sizes, contents, strict=True):
-        if size:
-            block[start : start + size] = content
+        memory[start : start + size] = content
     return PackedBatch(structure.getvalue(), sizes, block)
 
 
+def _shared_bytes(count: int) -> Tensor:
+    """Shared memory, made as PyTorch's own collate functions do: ``share_memory_()`` would copy it once more."""
+    block = torch.empty(0, dtype=torch.uint8)
+    return block.set_(torch.UntypedStorage._new_shared(count)) if count else block
+
+
 def unpack(packed: PackedBatch) -> object:
-    """The batch; its tensors and arrays lie in the block, which lives as long as one of them."""
+    """The batch; its tensors and arrays lie in the block, which lives as long as one of them.
+
+    PyTorch does not know them as parts of the block: who copies from them with ``non_blocking=True`` has to keep them
+    until the copies are done, as the search loop does.
+    """
     *starts, _ = _starts(packed.sizes)
     memory = memoryview(packed.block.numpy())
     buffers = [memory[start : start + size] for start, size in zip(starts, packed.sizes, strict=True)]

@@ -268,13 +268,10 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self.dataloader.batch_sampler.set_epoch(self._epoch, first_batch)
         self._descents.clear()
         self._batches = iter(self.dataloader)
-        for idx, data_batch in enumerate(self._batches, start=first_batch):
+        for idx, data_batch in enumerate(self._taken(self._batches), start=first_batch):
             self.run_iter(idx, data_batch)
         _warn_of_overshooting(self._descents)
-        for skipped in self.skipped_samples.values():
-            if get_world_size() > 1:
-                for found in all_gather_object(list(skipped.samples.values())):
-                    skipped.note(found)
+        self._share_skipped_samples()
         self.schedule.append(self.policy)
         self._epoch_began = self._iter
         self.runner.call_hook('after_train_epoch')
@@ -286,7 +283,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         Args:
             data_batch: ``data``, L^ + 1 views as :func:`~mmddas.datasets.ddas_collate` makes them, and ``broken``.
         """
-        policy_batch = next(self._policy_batches)
+        policy_batch = next(self._taken(self._policy_batches))
         try:
             self.skipped_samples['S_train'].note(data_batch['broken'])
             self.skipped_samples['S_val'].note(policy_batch['broken'])
@@ -308,6 +305,29 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             if self._failure is not None:
                 raise self._failure
             raise SystemExit(128 + (self._signals.received or signal.SIGTERM))
+
+    def _taken(self, batches: UnpackingIterator) -> Iterator[dict]:
+        """The batches. Where samples enough for one cannot be found, the search is saved before it ends.
+
+        But not where others are in a step that they cannot finish: their launcher ends them.
+        """
+        try:
+            yield from batches
+        except BrokenDataError:
+            if get_world_size() == 1:
+                save_now(self.runner)
+            raise
+
+    def _share_skipped_samples(self) -> None:
+        """Have all processes know what each has skipped; where together that is too much, save, and end all."""
+        try:
+            for skipped in self.skipped_samples.values():
+                if get_world_size() > 1:
+                    for found in all_gather_object(list(skipped.samples.values())):
+                        skipped.note(found)
+        except BrokenDataError:
+            save_now(self.runner)
+            raise
 
     def step(self, data_batch: dict, policy_batch: dict) -> dict:
         """One step of Algorithm 1.

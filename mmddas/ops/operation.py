@@ -44,7 +44,8 @@ class Operation:
 
             - ``'colour'``: ``function(image[, magnitude]) -> image``, values only, the input unchanged;
             - ``'affine'``: ``function([magnitude,] height, width) -> matrix (2, 3)``, the map from a pixel's index
-              (x, y) in the input to its index in the output; boxes and masks move with it;
+              (x, y) in the input to its index in the output; boxes and masks move with it. Its arguments alone have to
+              determine it: it is called once for the same ones;
             - ``'patch'``: ``function(magnitude, height, width, boxes, rng) -> Region | None``, a rectangle to be
               filled; it may reach beyond the image.
         kind: One of the above.
@@ -144,7 +145,7 @@ def _colour(image, operation, magnitudes, region, boxes, rng, interpolation):
 @functools.lru_cache(maxsize=1024)
 def _matrix(function: Callable, *arguments: float) -> np.ndarray:
     """What an affine operation's function gives; on small images, making it takes as long as moving the pixels."""
-    matrix = function(*arguments)
+    matrix = np.array(function(*arguments), float)
     matrix.flags.writeable = False
     return matrix
 

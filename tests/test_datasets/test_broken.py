@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mmengine.hooks import Hook
 from mmengine.registry import TRANSFORMS
 from mmengine.runner import Runner
 from PIL import Image
@@ -150,6 +151,28 @@ def test_too_many_broken_images_end_the_search_with_a_list(search_config, shapes
     assert any(name in str(raised.value) for name in names)
     assert not Path(config.work_dir, 'policy.json').exists()
     assert Path(config.work_dir, 'stopped.pth').exists()
+
+
+def test_a_search_whose_data_vanish_is_saved(search_config, shapes, tmp_path):
+    """It ends with a checkpoint of the iterations before, and goes on from it once they are back."""
+    folder = tmp_path / 'data'
+    shutil.copytree(shapes, folder)
+
+    class Vanish(Hook):
+        def after_train_iter(self, runner, **kwargs) -> None:
+            if runner.iter == 1:
+                (folder / 'train').rename(folder / 'away')
+
+    config = config_of(search_config, folder, max_broken_share=1.0)
+    runner = Runner.from_cfg(config)
+    runner.register_hook(Vanish())
+    with pytest.raises(BrokenDataError, match='samples in a row are broken'):
+        runner.train()
+    (folder / 'away').rename(folder / 'train')
+    config.update(resume=True, load_from=str(Path(runner.work_dir, 'stopped.pth')), experiment_name='resumed')
+    resumed = Runner.from_cfg(config)
+    resumed.train()
+    assert resumed.iter > runner.iter == 2
 
 
 def test_broken_samples_change_a_search_in_no_other_way_than_the_number_of_workers(search_config, shapes, tmp_path):

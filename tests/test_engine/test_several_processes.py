@@ -20,6 +20,7 @@ from torch.distributed.nn.functional import all_reduce
 
 from mmddas.core import PolicySchedule
 from mmddas.datasets.broken import BrokenDataError, SkippedSamples
+from mmddas.datasets.views import KeyedDataset
 from mmddas.engine import search_loop
 
 STEPS, BATCH, SAMPLES = 50, 8, 40
@@ -291,6 +292,24 @@ def test_a_process_with_broken_data_ends_all_with_a_checkpoint(tmp_path):
     with pytest.raises(RuntimeError, match='BrokenDataError: too much is broken here') as raised:
         search(tmp_path, 2, change=break_data)
     assert str(raised.value).count('Traceback') == 1, 'the other process is to end in good order'
+    assert (tmp_path / 'processes2' / 'stopped.pth').exists()
+
+
+def break_five(config: Config, rank: int) -> None:
+    """Of 40, where four are allowed; each process meets fewer."""
+    load = KeyedDataset.load
+
+    def broken(self, key):
+        if key.index < 5:
+            raise ValueError(f'sample {key.index} is broken')
+        return load(self, key)
+
+    KeyedDataset.load = broken
+
+
+def test_broken_data_that_only_all_processes_together_have_too_much_of(tmp_path):
+    with pytest.raises(RuntimeError, match='(?s)(5 of the 40 samples of S_train.*){2}'):
+        search(tmp_path, 2, change=break_five)
     assert (tmp_path / 'processes2' / 'stopped.pth').exists()
 
 

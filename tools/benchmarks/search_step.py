@@ -71,17 +71,20 @@ def peak_memory() -> str:
 
 
 def measure(loop, data_batch: dict, policy_batch: dict, repeats: int, warmup: int) -> dict[str, list]:
-    """Seconds of every repeat, and the peak of memory after the first plain passes and after all steps."""
+    """Seconds of every repeat, and the peak of memory after the first plain passes and after the first step."""
+    plain_passes(loop, data_batch, policy_batch)
+    peaks = [peak_memory()]
+    loop.step(data_batch, policy_batch)
+    peaks.append(peak_memory())
+    times = dict(plain=[], step=[], arithmetic=[])
+    functions = dict(plain=lambda *batches: plain_passes(loop, *batches), step=loop.step)
     arithmetic = plain_arithmetic(loop)
-    times, peaks = dict(plain=[], step=[], arithmetic=[]), []
     for repeat in range(warmup + repeats):
         # In either order, so that what one leaves in caches and clocks does the other no favour.
-        pair = [('plain', plain_passes), ('step', lambda *batches: loop.step(*batches))]
-        for name, function in pair if repeat % 2 == 0 else pair[::-1]:
-            times[name].append(seconds(function, *((loop,) if name == 'plain' else ()), data_batch, policy_batch))
-            peaks.append(peak_memory())
+        for name in [*functions][:: 1 if repeat % 2 == 0 else -1]:
+            times[name].append(seconds(functions[name], data_batch, policy_batch))
         times['arithmetic'].append(seconds(arithmetic))
-    return {name: measured[warmup:] for name, measured in times.items()} | dict(peaks=[peaks[0], peaks[-1]])
+    return {name: measured[warmup:] for name, measured in times.items()} | dict(peaks=peaks)
 
 
 def main() -> None:
