@@ -146,7 +146,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         for name, switch in switches.items():
             if not isinstance(switch, bool):
                 raise ValueError(f'{name} must be True or False, got {switch!r}')
-        space = _search_space(search_space, num_ops)
+        space = build_search_space(search_space, num_ops)
         super().__init__(runner, dataloader, max_epochs, **kwargs)
         _check_passes(self.dataloader)
         stream = get_rank() if sub_policies_per_rank else None
@@ -465,7 +465,8 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self._epoch_began = state['epoch_began']
 
 
-def _search_space(search_space: str | list | SearchSpace, num_ops: int) -> SearchSpace:
+def build_search_space(search_space: str | list | SearchSpace, num_ops: int) -> SearchSpace:
+    """The search space that a config names or lists; ValueError where an operation or a level is not known."""
     if isinstance(search_space, SearchSpace):
         space = search_space
     elif isinstance(search_space, str):

@@ -27,6 +27,7 @@ from mmddas.command_line import add_arguments, load_config
 from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
 from mmddas.datasets.views import SampleKey, SearchDataset
 from mmddas.datasets.walk import augments_within, datasets_within, transforms_of
+from mmddas.engine.search_loop import build_search_space
 
 BATCH = 4
 WARM_UP = 5  # batches; a worker makes two in advance
@@ -41,7 +42,7 @@ def milliseconds(function: Callable, *args) -> tuple[float, object]:
 def views(config: Config, samples: list[int]) -> None:
     """Prints the parts of making views, their sum, and what making them takes."""
     loop = config.train_cfg
-    space = SearchSpace.preset(loop.search_space, loop.num_ops)
+    space = build_search_space(loop.search_space, loop.num_ops)
     count = loop.num_sub_policies
     dataset = SearchDataset(DATASETS.build(config.train_dataloader.dataset), space, count, seed=0)
     times: dict[str, list[float]] = {name: [] for name in ('load', 'operations', 'transforms after them', 'views')}

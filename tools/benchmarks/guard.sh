@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Whether operations and search steps still cost what they may, beside what they are measured against: about two
-# minutes on a machine with nothing else to do. Ends with an error where a ratio is above its limit.
+# Whether operations and search steps still cost what they may, beside what they are measured against: about a minute, on
+# a machine with nothing else to do. Ends with an error where a ratio is above its limit.
 #   bash tools/benchmarks/guard.sh
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

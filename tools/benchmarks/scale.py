@@ -18,6 +18,7 @@ from mmengine.runner import Runner
 from mmddas.command_line import add_arguments, load_config
 from mmddas.core import AugmentationPolicy, SearchSpace, ViewGradients, sample_sub_policies, update_policy
 from mmddas.datasets import search_loader
+from mmddas.engine.search_loop import build_search_space
 
 TENSORS = 100  # of a network; WRN-40-2 has 119
 BATCHES = 12  # of views, to be timed
@@ -75,7 +76,7 @@ def workers(args: argparse.Namespace) -> None:
     config = load_config(args)
     init_default_scope(config.default_scope)
     loop = config.train_cfg
-    space = SearchSpace.preset(loop.search_space, loop.num_ops)
+    space = build_search_space(loop.search_space, loop.num_ops)
     measured = {}
     for count in (1, 2, 4):
         config.train_dataloader.num_workers = count
@@ -83,8 +84,11 @@ def workers(args: argparse.Namespace) -> None:
         loader = search_loader(
             Runner.build_dataloader(config.train_dataloader, seed=0), space, loop.num_sub_policies, seed=0
         )
+        warm_up = 2 * count + 1  # made in advance
+        if len(loader) < warm_up + BATCHES:
+            raise SystemExit(f'S_train has {len(loader)} batches, and {warm_up + BATCHES} are needed: lower batch_size')
         batches = iter(loader)
-        for _ in range(2 * count + 1):  # made in advance
+        for _ in range(warm_up):
             next(batches)
         start = time.perf_counter()
         for _ in range(BATCHES):

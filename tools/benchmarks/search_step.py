@@ -67,7 +67,7 @@ def peak_memory() -> str:
     """Of the process, or of the GPU where there is one."""
     if torch.cuda.is_available():
         return f'{torch.cuda.max_memory_allocated() / 2**30:.2f} GiB on the GPU'
-    return f'{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB of the process'
+    return f'{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.3f} GiB of the process'
 
 
 def measure(loop, data_batch: dict, policy_batch: dict, repeats: int, warmup: int) -> dict[str, list]:
