@@ -20,9 +20,7 @@ TIE_BREAK = 1 + 1e-5
 
 def rotation(degrees: float, height: int, width: int) -> np.ndarray:
     """Counter-clockwise about the image centre."""
-    x, y, angle = (width - 1) / 2, (height - 1) / 2, math.radians(degrees)
-    cos, sin = math.cos(angle), math.sin(angle)
-    return np.array([[cos, sin, (1 - cos) * x - sin * y], [-sin, cos, sin * x + (1 - cos) * y]])
+    return cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
 
 
 def shift_x(pixels: float, height: int, width: int) -> np.ndarray:
@@ -126,11 +124,8 @@ def _whole_pixels(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
     A shear has more than one fixed point; the top-left corner is the one that counts.
     """
-    (a, b, right), (c, d, down) = matrix.tolist()
-    determinant = (1 - a) * (1 - d) - b * c
-    fixed = np.zeros((2, 1))
-    if abs(determinant) > 1e-9:
-        fixed[:, 0] = ((1 - d) * right + b * down) / determinant, (c * right + (1 - a) * down) / determinant
+    to_fixed, offset = np.eye(2) - matrix[:, :2], matrix[:, 2:]
+    fixed = np.linalg.solve(to_fixed, offset) if abs(np.linalg.det(to_fixed)) > 1e-9 else np.zeros((2, 1))
     # Rounded first: a box that ends a whole number of pixels away stays whole, whatever the last binary place says.
     return fixed + np.trunc(np.round(points - fixed, 6))
 

@@ -1,7 +1,5 @@
 """The table of a policy, or of two: sorted, complete, joined on the candidates; and its command line."""
 
-import importlib
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -87,20 +85,6 @@ def test_nothing_to_show_is_an_error(schedule):
         policy_table({})
     with pytest.raises(ValueError, match='top'):
         policy_table({'a': schedule}, top=0)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Calls the tool with arguments, in this process; returns what it printed."""
-    monkeypatch.syspath_prepend(str(TOOL.parent))
-    tool = importlib.import_module(TOOL.stem)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, 'argv', [TOOL.name, *map(str, arguments)])
-        tool.main()
-        return capsys.readouterr().out
-
-    return call
 
 
 def test_the_tool_shows_policies_by_their_differing_folders(schedule, other, tmp_path, run):
