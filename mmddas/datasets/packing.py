@@ -1,7 +1,7 @@
 """Batches on their way from a data worker to the training process, as one block of memory each.
 
-PyTorch opens a shared file and a socket for every tensor of a batch. A search's batch for a detector has hundreds of
-them, most with a few numbers (boxes, labels), and taking it in costs the training process some 0.2 ms a tensor. Here
+PyTorch opens a shared file and a socket for every tensor of a batch. A search's batch for a detector has a hundred
+of them, most with a few numbers (boxes, labels), and taking it in costs the training process some 0.2 ms a tensor. Here
 the contents of all tensors and arrays lie one after the other in one shared tensor, which the unpacked ones refer to.
 """
 
