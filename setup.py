@@ -49,7 +49,7 @@ setup(
         'onedl': requirements('mminstall'),
         'onedl-classification': ['onedl-mmengine>=0.10.7', 'onedl-mmcv>=2.3', 'onedl-mmpretrain>=1.3'],
         # mmengine 0.10 needs pkg_resources, which setuptools 81 drops; mmdet 3.3 accepts MMCV below 2.2.
-        'openmmlab': ['setuptools<81', 'numpy<2.3', 'mmengine>=0.10', 'mmcv-lite>=2.0.1,<2.2', 'mmdet>=3.2'],
+        'openmmlab': ['setuptools<81', 'numpy>=1.24,<2.3', 'mmengine>=0.10', 'mmcv-lite>=2.0.1,<2.2', 'mmdet>=3.2'],
         'optional': requirements('optional'),
         'tests': requirements('tests'),
     },

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import os
+import random
 import warnings
+from bisect import bisect_right
 from collections.abc import Iterable
 
 import cv2
@@ -28,6 +30,11 @@ DEFAULT_OPTIONS = dict(box_prob=1 / 3, interpolation='nearest', reference_size=0
 
 
 _GOLDEN_RATIO = 0.6180339887498949
+
+
+def global_generator() -> np.random.Generator:
+    """A generator whose numbers are those of NumPy's global stream: nothing to seed, which takes 0.1 ms in a worker."""
+    return np.random.Generator(np.random.get_bit_generator())
 
 
 @TRANSFORMS.register_module()
@@ -107,12 +114,14 @@ class DDASAugment(BaseTransform):
     @property
     def snapshot(self) -> PolicySnapshot:
         """The probabilities in force."""
+        return self._snapshot(*self._progress.tolist())
+
+    def _snapshot(self, epoch: int, max_epochs: int) -> PolicySnapshot:
         if self.schedule is None:
             raise RuntimeError(
                 "DDASAugment has no policy: give it one, dict(type='DDASAugment', policy='policy.json'), or name it in "
                 "the config, policy_file='policy.json', beside custom_hooks=[dict(type='PolicyScheduleHook')]"
             )
-        epoch, max_epochs = self._progress.tolist()
         if epoch >= 0:
             return self.schedule.at(epoch, max_epochs)
         if len(self.schedule) > 1 and not self._warned:
@@ -125,24 +134,26 @@ class DDASAugment(BaseTransform):
         return self.schedule.snapshots[-1]
 
     def transform(self, results: dict) -> dict:
-        snapshot = self.snapshot
+        epoch, max_epochs = self._progress.tolist()
+        snapshot = self._snapshot(epoch, max_epochs)
         try:
             check_sample(results)
         except ValueError as error:
             raise ValueError(f'{results.get("img_path", "a sample")}: {error}') from error
-        epoch = max(int(self._progress[0]), 0)
-        # MMEngine gives short-lived workers the same stream of numbers again in every epoch: a step of the golden ratio
-        # an epoch makes other images of it the augmented ones.
-        if (np.random.random() + epoch * _GOLDEN_RATIO) % 1 >= snapshot.total_prob:
+        # MMEngine gives short-lived workers the same streams of numbers again in every epoch: a step of the golden
+        # ratio an epoch makes other images of it the augmented ones, and gives them other operations. Python's stream,
+        # since operations take as many numbers from NumPy's as they need: every place in it gets its share of p_tp.
+        shift = max(epoch, 0) * _GOLDEN_RATIO
+        if (random.random() + shift) % 1 >= snapshot.total_prob:
             return results
-        rng = np.random.default_rng((np.random.randint(2**31), epoch))
-        return self.augment(results, self.draw(snapshot, rng), rng)
+        rng = global_generator()
+        return self.augment(results, self.draw(snapshot, rng, shift), rng)
 
-    def draw(self, snapshot: PolicySnapshot, rng: np.random.Generator) -> list[Candidate]:
-        """A sub-policy: N_o candidates drawn from p_o."""
-        space = self.schedule.space
-        drawn = snapshot.cumulated.searchsorted(rng.random(space.num_ops), side='right')
-        return [space.candidates[k] for k in drawn]
+    def draw(self, snapshot: PolicySnapshot, rng: np.random.Generator, shift: float = 0.0) -> list[Candidate]:
+        """A sub-policy: N_o candidates drawn from p_o, by ``rng``'s numbers, moved by ``shift`` around [0, 1)."""
+        candidates, cumulated = self.schedule.space.candidates, snapshot.cumulated
+        numbers = [(rng.random() + shift) % 1 for _ in range(self.schedule.space.num_ops)]
+        return [candidates[bisect_right(cumulated, number)] for number in numbers]
 
     def augment(self, results: dict, sub_policy: Iterable[Candidate], rng: np.random.Generator) -> dict:
         """Apply one sub-policy to a sample, in place of the sample's entries but not of their arrays."""

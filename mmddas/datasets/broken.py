@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import traceback
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -131,7 +132,8 @@ def check_sample(results: dict) -> None:
 
 def check_boxes(boxes: object) -> None:
     """Raise ValueError where one of ``boxes``, an array, a tensor or MMDetection's, is not made of finite numbers."""
-    boxes = np.asarray(getattr(boxes, 'tensor', boxes))
-    if not np.isfinite(boxes).all():
-        bad = boxes[~np.isfinite(boxes).all(axis=-1)][0]
-        raise ValueError(f'a box is not made of finite numbers: {bad.tolist()}')
+    boxes = getattr(boxes, 'tensor', boxes)
+    # In plain Python, since between transforms the first call into NumPy or PyTorch takes longer than a hundred boxes.
+    if not all(map(math.isfinite, boxes.flatten().tolist())):
+        bad = next(box for box in boxes.tolist() if not all(map(math.isfinite, box)))
+        raise ValueError(f'a box is not made of finite numbers: {bad}')

@@ -3,12 +3,13 @@
 A sample is loaded once, by the transforms before :class:`DDASAugment`. Each view is then a copy, changed by its
 sub-policy (the clean view by none) and finished by the transforms after it, each view with randomness of its own.
 
-All randomness is a function of (seed, epoch, batch, sample, view). The key travels with the sample's index, so that
-neither the number of workers nor their lives can change a search.
+All randomness is a function of (seed, epoch, batch, sample). The key travels with the sample's index, so that neither
+the number of workers nor their lives can change a search.
 """
 
 import copy
 import functools
+import pickle
 import random
 import signal
 from collections.abc import Callable, Iterator
@@ -21,9 +22,9 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import FUNCTIONS
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from mmddas.core import SearchSpace, sample_sub_policies
+from mmddas.core import Candidate, SearchSpace, sample_sub_policies
 
-from .augment import DDASAugment
+from .augment import DDASAugment, global_generator
 from .broken import (
     BrokenDataError,
     BrokenSample,
@@ -39,8 +40,9 @@ from .walk import augments_within, datasets_within, find_augments, inner_dataset
 
 # How often a sample that is broken, or that the pipeline rejects, is replaced by another, before this is an error.
 MAX_REPLACEMENTS = 100
+_PLAIN = {bool, int, float, str, type(None), tuple, list, dict}
 # What a key's last number stands for.
-_SUB_POLICIES, _LOADING, _FIRST_VIEW = 0, 1, 2
+_SUB_POLICIES, _SAMPLE, _REPLACEMENTS = 0, 1, 2
 
 
 class SampleKey(NamedTuple):
@@ -65,14 +67,12 @@ class UsableSample(NamedTuple):
     broken: tuple[BrokenSample, ...]
 
 
-def seed_generators(*key: int) -> np.random.Generator:
-    """Make Python's, NumPy's and PyTorch's global generators (CPU) functions of ``key``; returns another one."""
-    sequence = np.random.SeedSequence(key)
-    first, second, third = (int(word) for word in sequence.generate_state(3))
+def seed_generators(*key: int) -> None:
+    """Make Python's, NumPy's and PyTorch's global generators (CPU) functions of ``key``."""
+    first, second, third = np.random.SeedSequence(key).generate_state(3).tolist()
     random.seed(first)
     np.random.seed(second)
     torch.default_generator.manual_seed(third)
-    return np.random.default_rng(sequence)
 
 
 @contextmanager
@@ -88,10 +88,11 @@ def preserved_generators() -> Iterator[None]:
 
 
 @contextmanager
-def seeded(*key: int) -> Iterator[np.random.Generator]:
+def seeded(*key: int) -> Iterator[None]:
     """Both of the above."""
     with preserved_generators():
-        yield seed_generators(*key)
+        seed_generators(*key)
+        yield
 
 
 class KeyedBatchSampler:
@@ -171,9 +172,8 @@ class KeyedDataset(Dataset):
             return self._usable(key)
 
     def _usable(self, key: SampleKey) -> UsableSample:
-        others = np.random.default_rng((self.seed, key.epoch, key.batch, key.index, _LOADING))
         index, broken, cause = key.index, [], None
-        for _ in range(MAX_REPLACEMENTS):
+        for attempt in range(MAX_REPLACEMENTS):
             try:
                 sample = self.load(key._replace(index=index))
             except Exception as error:
@@ -184,7 +184,8 @@ class KeyedDataset(Dataset):
             else:
                 if sample is not None:
                     return UsableSample(sample, tuple(broken))
-            index = int(others.integers(len(self)))
+            rng = np.random.default_rng((self.seed, key.epoch, key.batch, key.index, _REPLACEMENTS, attempt))
+            index = int(rng.integers(len(self)))
         if broken:
             found = listed(dict.fromkeys(broken))
             raise BrokenDataError(f'{MAX_REPLACEMENTS} samples in a row are broken or rejected:\n{found}') from cause
@@ -196,9 +197,9 @@ class KeyedDataset(Dataset):
     def load(self, key: SampleKey) -> object:
         """The packed sample of the key's index, or None where the pipeline rejects it; raises where it is broken.
 
-        The global generators are left as they come.
+        The global generators are left as they come, for what is random after loading.
         """
-        seed_generators(self.seed, key.epoch, key.batch, key.index, _LOADING)
+        seed_generators(self.seed, key.epoch, key.batch, key.index, _SAMPLE)
         sample = self.dataset[key.index]
         instances = getattr(sample.get('data_samples'), 'gt_instances', ()) if isinstance(sample, dict) else ()
         if 'bboxes' in instances:
@@ -281,49 +282,52 @@ class SearchDataset(KeyedDataset):
         if any(augment.options != self.operation_options for augment in augments):
             raise ValueError('The DDASAugments of the concatenated datasets differ in their options; make them equal')
 
-    def sub_policies(self, epoch: int, batch: int) -> torch.Tensor:
-        """The sub-policies ``(L^, N_o)`` of a batch, the same for all its samples."""
+    def sub_policies(self, epoch: int, batch: int) -> tuple[torch.Tensor, list[list[Candidate]]]:
+        """The sub-policies of a batch, the same for all its samples: indices ``(L^, N_o)``, and what they stand for."""
         if self._drawn[0] != (epoch, batch):
-            self._drawn = (epoch, batch), self._draw(epoch, batch)
+            stream = () if self.stream is None else (self.stream + 1,)
+            key = (self.seed, epoch, batch, _SUB_POLICIES, *stream)
+            (seed,) = np.random.SeedSequence(key).generate_state(1, np.uint64)
+            generator = torch.Generator().manual_seed(int(seed >> np.uint64(1)))
+            indices = sample_sub_policies(self.space, self.num_sub_policies, generator)
+            candidates = [[self.space.candidates[k] for k in row] for row in indices.tolist()]
+            self._drawn = (epoch, batch), (indices, candidates)
         return self._drawn[1]
 
-    def _draw(self, epoch: int, batch: int) -> torch.Tensor:
-        stream = () if self.stream is None else (self.stream + 1,)
-        key = (self.seed, epoch, batch, _SUB_POLICIES, *stream)
-        (seed,) = np.random.SeedSequence(key).generate_state(1, np.uint64)
-        generator = torch.Generator().manual_seed(int(seed >> np.uint64(1)))
-        return sample_sub_policies(self.space, self.num_sub_policies, generator)
-
     def load(self, key: SampleKey) -> SampleViews | None:
-        drawn = self.sub_policies(key.epoch, key.batch)
-        sub_policies = [[self.space.candidates[k] for k in row] for row in drawn.tolist()]
+        indices, sub_policies = self.sub_policies(key.epoch, key.batch)
         views = self._views(key, sub_policies)
-        return None if views is None else SampleViews(views, drawn)
+        return None if views is None else SampleViews(views, indices)
 
-    def _views(self, key: SampleKey, sub_policies: list) -> list | None:
+    def _views(self, key: SampleKey, sub_policies: list[list[Candidate]]) -> list | None:
         sample = super().load(key)
         continuation = sample.pop(_SplitPoint.KEY)
         check_sample(sample)
-        views = []
-        for view, sub_policy in enumerate([(), *sub_policies]):
-            rng = seed_generators(self.seed, key.epoch, key.batch, key.index, _FIRST_VIEW + view)
-            copied = _copy_sample(sample)
-            if sub_policy:
-                copied = continuation.augment.augment(copied, sub_policy, rng)
-            if copied['img'] is sample['img']:
-                copied['img'] = sample['img'].copy()  # a transform may write into it
-            packed = continuation.suffix(copied)
-            # A view that the pipeline rejects (all its boxes have left the image, ...) counts as a clean one.
-            packed = views[0] if packed is None and views else packed
-            if packed is None:
-                return None
-            views.append(packed)
-        return views
+        rng, copied = global_generator(), copier(sample)
+        augmented = []
+        for sub_policy in sub_policies:
+            view = continuation.augment.augment(copied(), sub_policy, rng)
+            if view['img'] is sample['img']:
+                view['img'] = sample['img'].copy()  # a transform may write into it
+            augmented.append(continuation.suffix(view))
+        clean = continuation.suffix(sample)  # last, so that it needs no copy
+        if clean is None:
+            return None
+        # A view that the pipeline rejects (all its boxes have left the image, ...) counts as a clean one.
+        return [clean, *(clean if view is None else view for view in augmented)]
 
 
-def _copy_sample(sample: dict) -> dict:
-    """A deep copy but for the image, which the operations never change in place."""
-    return {key: value if key == 'img' else copy.deepcopy(value) for key, value in sample.items()}
+def copier(sample: dict) -> Callable[[], dict]:
+    """Makes copies of a sample, deep but for the image, which the operations never change in place."""
+    plain = {key: value for key, value in sample.items() if type(value) in _PLAIN}
+    try:
+        # Annotations as files hold them are many small values, which pickle copies in a fifth of deepcopy's time.
+        pickled = pickle.dumps(plain)
+    except Exception:  # they hold a lambda, for example
+        plain, pickled = {}, pickle.dumps({})
+    image = sample['img']
+    others = {key: value for key, value in sample.items() if key != 'img' and key not in plain}
+    return lambda: pickle.loads(pickled) | copy.deepcopy(others) | dict(img=image)
 
 
 def _collate_usable(samples: list[UsableSample], collate: Callable) -> dict:

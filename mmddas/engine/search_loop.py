@@ -565,9 +565,9 @@ def _average(tensor: Tensor) -> Tensor:
 @contextmanager
 def _seeded_step(seed: int, iteration: int) -> Iterator[None]:
     """What is random in the network (dropout, sampled proposals, ...), on any device, as a function of the position."""
-    with seeded(seed, iteration, get_rank(), _STEP) as rng:
+    with seeded(seed, iteration, get_rank(), _STEP):
         if torch.cuda.is_available():
-            torch.cuda.manual_seed_all(int(rng.integers(1 << 62)))
+            torch.cuda.manual_seed_all(torch.initial_seed())
         yield
 
 

@@ -1,12 +1,11 @@
 """Operations that change pixel values and move nothing.
 
 Every function takes an image ``(H, W, 3)`` uint8 in BGR order, leaves it as it is and returns a new
-one (or the same object, where nothing changes). What depends on a pixel's own value alone is one
-look-up in a table of 256 entries.
+one (or the same object, where nothing changes).
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -22,17 +21,6 @@ TRUNCATE = -0.5 + 1e-3
 
 def _as_bytes(table: np.ndarray) -> np.ndarray:
     return np.minimum(np.maximum(table, 0), 255).astype(np.uint8)
-
-
-def _from_table(values: Callable[[float], np.ndarray]) -> Callable[[np.ndarray, float], np.ndarray]:
-    """An operation ``(image, magnitude)`` that maps grey level i to ``values(magnitude)[i]``; tables are made once."""
-    made = functools.lru_cache(maxsize=256)(lambda magnitude: _as_bytes(values(magnitude)))
-
-    @functools.wraps(values)
-    def operation(image: np.ndarray, magnitude: float) -> np.ndarray:
-        return cv2.LUT(image, made(magnitude))
-
-    return operation
 
 
 def identity(image: np.ndarray) -> np.ndarray:
@@ -65,32 +53,26 @@ def equalize(image: np.ndarray) -> np.ndarray:
     return _look_up_each(image, tables)
 
 
-@_from_table
-def posterize(bits: int) -> np.ndarray:
+def posterize(image: np.ndarray, bits: int) -> np.ndarray:
     """Keep the ``bits`` high bits of every value; all of them where 8 or more are asked for."""
-    return LEVELS & ~((1 << max(8 - bits, 0)) - 1)
+    return image & np.uint8(256 - (1 << max(8 - bits, 0)))
 
 
-@_from_table
-def solarize(threshold: int) -> np.ndarray:
+def solarize(image: np.ndarray, threshold: int) -> np.ndarray:
     """Invert the pixels at or above ``threshold`` (0..256); 0 gives the negative."""
-    return np.where(threshold > LEVELS, LEVELS, 255 - LEVELS)
+    # The negative of a value has its other bits; -1 in a byte has them all.
+    return image ^ -(image >= threshold).view(np.uint8)
 
 
-@_from_table
-def solarize_add(addition: int) -> np.ndarray:
+def solarize_add(image: np.ndarray, addition: int) -> np.ndarray:
     """Add ``addition`` to the pixels below 128."""
-    return np.where(LEVELS < 128, LEVELS + addition, LEVELS)
+    _, added = cv2.threshold(image, 127, min(addition, 255), cv2.THRESH_BINARY_INV)
+    return cv2.add(image, added)
 
 
 def invert(image: np.ndarray) -> np.ndarray:
     """The negative."""
     return np.invert(image)
-
-
-def _blend(degenerate: np.ndarray, image: np.ndarray, factor: float) -> np.ndarray:
-    """``factor`` 0 gives the degenerate image, 1 the image, more than 1 exaggerates the difference."""
-    return cv2.addWeighted(image, factor, degenerate, 1 - factor, TRUNCATE)
 
 
 def color(image: np.ndarray, factor: float) -> np.ndarray:
@@ -105,7 +87,7 @@ def _blend_with_grey(factor: float) -> np.ndarray:
 
 
 def _blend_with_flat(image: np.ndarray, factor: float, grey: float) -> np.ndarray:
-    """:func:`_blend` with an image of one ``grey``, which need not be made."""
+    """Blend with an image of one ``grey``, which need not be made."""
     return cv2.addWeighted(image, factor, image, 0, (1 - factor) * grey + TRUNCATE)
 
 
@@ -127,9 +109,14 @@ def _keep_rim(result: np.ndarray, image: np.ndarray, pixels: int) -> np.ndarray:
     return result
 
 
+@functools.lru_cache(maxsize=256)
+def _blend_with_smooth(factor: float) -> np.ndarray:
+    return factor * np.pad([[1.0]], 1) + (1 - factor) * SMOOTHING
+
+
 def sharpness(image: np.ndarray, factor: float) -> np.ndarray:
-    """Blend with the smoothed image; the border, where the kernel does not fit, stays."""
-    return _keep_rim(_blend(cv2.filter2D(image, -1, SMOOTHING), image, factor), image, 1)
+    """Blend with the smoothed image, which need not be made; the border, where the kernel does not fit, stays."""
+    return _keep_rim(cv2.filter2D(image, -1, _blend_with_smooth(factor), delta=TRUNCATE), image, 1)
 
 
 def smooth(image: np.ndarray) -> np.ndarray:

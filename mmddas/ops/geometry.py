@@ -5,7 +5,9 @@ Boxes live on pixel *edges* (pixel i covers [i, i + 1)), half a pixel off the in
 moves exactly as the pixels it holds.
 """
 
+import functools
 import math
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -119,28 +121,37 @@ def on_edges(matrix: np.ndarray) -> np.ndarray:
     return np.array([[a, b, right + 0.5 - (a + b) / 2], [c, d, down + 0.5 - (c + d) / 2]])
 
 
-def _whole_pixels(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Points ``(2, N)`` at whole pixels from the map's fixed point, truncated towards it, as the reference does.
+class _BoxMap(NamedTuple):
+    """What an affine map does to boxes: their envelopes are ``linear @ box + offset``."""
 
-    A shear has more than one fixed point; the top-left corner is the one that counts.
-    """
-    to_fixed, offset = np.eye(2) - matrix[:, :2], matrix[:, 2:]
-    fixed = np.linalg.solve(to_fixed, offset) if abs(np.linalg.det(to_fixed)) > 1e-9 else np.zeros((2, 1))
-    # Rounded first: a box that ends a whole number of pixels away stays whole, whatever the last binary place says.
-    return fixed + np.trunc(np.round(points - fixed, 6))
+    linear: np.ndarray  # (4, 4)
+    offset: np.ndarray  # (4,)
+    fixed_point: np.ndarray | None  # (2,), that ends of boxes are whole pixels away from; None: they need not be
+
+
+@functools.lru_cache(maxsize=1024)
+def _box_map(*matrix: float) -> _BoxMap:
+    edges = on_edges(np.reshape(matrix, (2, 3)))
+    linear, offset = edges[:, :2], edges[:, 2]
+    # Of a box's four corners, the one that goes farthest is told by the signs of the coefficients.
+    positive, negative = np.maximum(linear, 0), np.minimum(linear, 0)
+    fixed_point = None
+    if linear.tolist() != [[1, 0], [0, 1]]:
+        # A shear has more than one fixed point; the top-left corner is the one that counts.
+        to_fixed = np.eye(2) - linear
+        fixed_point = np.linalg.solve(to_fixed, offset) if abs(np.linalg.det(to_fixed)) > 1e-9 else np.zeros(2)
+    return _BoxMap(np.block([[positive, negative], [negative, positive]]), np.tile(offset, 2), fixed_point)
 
 
 def warp_boxes(boxes: np.ndarray, matrix: np.ndarray, height: int, width: int) -> np.ndarray:
     """Envelopes ``(N, 4)`` of the moved boxes' four corners, clipped to the image."""
     if len(boxes) == 0:
         return boxes
-    edges = on_edges(matrix)
-    linear, offset = edges[:, :2], edges[:, 2:]
-    corners = boxes.T.astype(np.float64)  # (4, N)
-    low, high = np.minimum(corners[:2], corners[2:]), np.maximum(corners[:2], corners[2:])
-    if linear.tolist() != [[1, 0], [0, 1]]:
-        low, high = _whole_pixels(low, edges), _whole_pixels(high, edges)
-    # Of the four corners, the one that goes farthest is told by the signs of the coefficients.
-    positive, negative = np.maximum(linear, 0), np.minimum(linear, 0)
-    envelope = np.concatenate([positive @ low + negative @ high + offset, positive @ high + negative @ low + offset])
-    return envelope.clip(0, np.array([[width], [height], [width], [height]])).T.astype(np.float32)
+    linear, offset, fixed_point = _box_map(*matrix.ravel().tolist())
+    ends = np.sort(boxes.astype(np.float64).reshape(-1, 2, 2), axis=1)  # (N, low and high, x and y)
+    if fixed_point is not None:
+        # Truncated towards the fixed point, as the reference does. Rounded first: a box that ends a whole number of
+        # pixels away stays whole, whatever the last binary place says.
+        ends = fixed_point + np.trunc(np.round(ends - fixed_point, 6))
+    envelopes = ends.reshape(-1, 4) @ linear.T + offset
+    return envelopes.clip(0, (width, height, width, height)).astype(np.float32)

@@ -6,7 +6,7 @@ first; what follows is the same function for pixels, boxes and masks.
 """
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -168,7 +168,7 @@ def _patch(image, operation, magnitudes, region, boxes, rng, interpolation):
 _KINDS = {'colour': _colour, 'affine': _affine, 'patch': _patch}
 
 
-def box_region(box: np.ndarray, height: int, width: int) -> Region | None:
+def box_region(box: Sequence[float], height: int, width: int) -> Region | None:
     """The pixels of a box, its last row and column included as in the reference; None where it has no area."""
     if box[0] >= box[2] or box[1] >= box[3]:
         return None
@@ -219,7 +219,7 @@ def apply_with_moves(
         if made_for:
             magnitude = int(magnitude * max(height, width) / made_for)
         if operation.signed:
-            magnitude *= (-1, 1)[rng.integers(2)] if sign is None else sign
+            magnitude *= (-1 if rng.random() < 0.5 else 1) if sign is None else sign
         magnitudes = (magnitude,)
     act = _KINDS[operation.kind]
     how = INTERPOLATIONS[interpolation]
@@ -232,13 +232,13 @@ def apply_with_moves(
 
     result, moves = image.copy(), []
     # One draw per box, whether or not it has pixels: which boxes are chosen does not depend on their places.
-    for box, chosen in zip(boxes, rng.random(len(boxes)) < box_prob, strict=True):
+    for box, chosen in zip(boxes.tolist(), (rng.random(len(boxes)) < box_prob).tolist(), strict=True):
         region = box_region(box, height, width) if chosen else None
         if region is None:
             continue
         x1, y1, x2, y2 = region
-        content = np.ascontiguousarray(result[y1:y2, x1:x2])
-        result[y1:y2, x1:x2], move = act(content, operation, magnitudes, region, boxes, rng, how)
+        content = result[y1:y2, x1:x2]
+        content[:], move = act(content, operation, magnitudes, region, boxes, rng, how)
         if move is not None:
             moves.append(move)
     return result, boxes, moves

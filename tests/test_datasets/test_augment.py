@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
+from mmengine.runner import set_random_seed
 
 from mmddas import ops
 from mmddas.core import Candidate, PolicyFileError, PolicySchedule, PolicySnapshot, SearchSpace
@@ -50,12 +51,12 @@ def make_sample(polygons=False):
 
 
 def augmented(policy, sample=None, **options):
-    np.random.seed(0)
+    set_random_seed(0)
     return DDASAugment(policy=policy, **options)(sample or make_sample())
 
 
 def test_boxes_that_leave_go_with_all_that_belongs_to_them():
-    np.random.seed(1)
+    set_random_seed(1)
     for _ in range(6):
         results = DDASAugment(inline([('TranslateX_BBox', 4)]))(make_sample())
         count = len(results['gt_bboxes'])
@@ -133,7 +134,7 @@ def test_probabilities_of_the_schedule_are_followed():
     image = make_sample()['img']
     outcomes = [ops.apply(candidate.op, image, level=candidate.level)[0].tobytes() for candidate in space.candidates]
     outcomes.append(image.tobytes())
-    np.random.seed(0)
+    set_random_seed(0)
     for epoch, expected in ((0, [0.42, 0.12, 0.06, 0.4]), (1, [0, 0, 0.2, 0.8])):
         augment.set_progress(epoch, 2)
         found = [outcomes.index(augment(dict(img=image))['img'].tobytes()) for _ in range(1500)]
@@ -146,10 +147,28 @@ def test_every_epoch_draws_anew_from_the_same_worker_stream():
     drawn = []
     for epoch in (0, 1, 0):
         augment.set_progress(epoch, 2)
-        np.random.seed(5)
+        set_random_seed(5)
         drawn.append([augment(make_sample())['img'].tobytes() for _ in range(10)])
     assert drawn[0] == drawn[2]
     assert sum(a == b for a, b in zip(drawn[0], drawn[1], strict=True)) < 6
+
+
+def test_over_many_epochs_replayed_streams_give_hardly_fewer_sub_policies_than_fresh_ones():
+    image, distinct = np.zeros((8, 8, 3), np.uint8), {}
+    for replayed in (True, False):
+        levels = [('Solarize', level / 5) for level in range(50)]
+        augment = DDASAugment(inline(levels, total_prob=0.5, num_ops=2))
+        drawn = []
+        draw = augment.draw
+        augment.draw = lambda *args, draw=draw, drawn=drawn: drawn.append(tuple(draw(*args))) or []
+        for epoch in range(60):
+            augment.set_progress(epoch, 60)
+            set_random_seed(5 if replayed else epoch)
+            for _ in range(25):
+                augment(dict(img=image))
+        assert len(drawn) == pytest.approx(750, abs=60)
+        distinct[replayed] = len(set(drawn)) / len(drawn)
+    assert distinct[True] > 0.8 * distinct[False] > 0.6
 
 
 def test_a_schedule_that_nobody_drives_is_told():

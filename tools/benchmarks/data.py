@@ -2,7 +2,7 @@
 
 For a search's config: what making the L^ + 1 views of a sample takes, beside the sum of its parts, each timed alone:
 one load, L^ times N_o operations, L^ + 1 times the transforms after them. For another config, or with
-``--re-training``: what an image takes in a data loader with a uniform policy at p_tp = 0.5 and at (nearly) 0, beside
+``--re-training``: what an image takes in a data worker with a uniform policy at p_tp = 0.5 and at (nearly) 0, beside
 the pipeline without DDASAugment.
 
     python tools/benchmarks/data.py configs/ddas/retinanet_thin_bccd.py
@@ -21,16 +21,16 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, init_default_scope
-from torch.utils.data import DataLoader
+from torch.utils.data import Dataset
 
 from mmddas.command_line import add_arguments, load_config
 from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
+from mmddas.datasets.augment import global_generator
 from mmddas.datasets.views import SampleKey, SearchDataset
 from mmddas.datasets.walk import augments_within, datasets_within, transforms_of
 from mmddas.engine.search_loop import build_search_space
 
 BATCH = 4
-WARM_UP = 5  # batches; a worker makes two in advance
 
 
 def milliseconds(function: Callable, *args) -> tuple[float, object]:
@@ -51,20 +51,23 @@ def views(config: Config, samples: list[int]) -> None:
         elapsed, sample = milliseconds(super(SearchDataset, dataset).load, key)
         times['load'].append(elapsed)
         continuation = sample.pop('_ddas_continuation')
-        rng = np.random.default_rng(key.batch)
-        sub_policies = [[space.candidates[k] for k in row] for row in dataset.sub_policies(0, key.batch).tolist()]
+        rng = global_generator()
+        _, sub_policies = dataset.sub_policies(key.epoch, key.batch)
         operations = after = 0.0
+        made = []  # kept, as views are until their batch is complete: memory to be used again would be in caches
         for sub_policy in [(), *sub_policies]:  # in the order in which views are made, so that caches are as warm
             copied = copy.deepcopy(sample)
             if sub_policy:
                 elapsed, copied = milliseconds(continuation.augment.augment, copied, sub_policy, rng)
                 operations += elapsed
-            after += milliseconds(continuation.suffix, copied)[0]
+            elapsed, view = milliseconds(continuation.suffix, copied)
+            after += elapsed
+            made.append(view)
         times['operations'].append(operations)
         times['transforms after them'].append(after)
 
     for number, index in enumerate(samples):
-        key = SampleKey(index, epoch=0, batch=number)
+        key = SampleKey(index, epoch=0, batch=number // config.train_dataloader.batch_size)
         if number % 2:
             take_apart(key)
         times['views'].append(milliseconds(dataset.load, key)[0])
@@ -81,8 +84,15 @@ def views(config: Config, samples: list[int]) -> None:
     print(f'{"the operations among it":38}{parts[1] / made:9.1%}')
 
 
+def make_batch(dataset: Dataset, indices: list[int]) -> None:
+    """What a data worker does for a batch: load, transform, collate, copy to the memory it shares with the training."""
+    batch = pseudo_collate([dataset[index] for index in indices])
+    for image in batch['inputs']:
+        image.share_memory_()
+
+
 def re_training(config: Config, samples: list[int], rounds: int) -> None:
-    """Prints what an image takes with DDASAugment and without, through a data loader with one worker."""
+    """Prints what an image takes in a data worker with DDASAugment and without, batch by batch in turn."""
     space = SearchSpace.preset('detection' if config.default_scope == 'mmdet' else 'cifar', num_ops=2)
     datasets = {}
     for name, total_prob in (('without DDASAugment', None), ('p_tp = 0', 1e-9), ('p_tp = 0.5', 0.5)):
@@ -97,22 +107,21 @@ def re_training(config: Config, samples: list[int], rounds: int) -> None:
                     transforms.remove(augment)
                 else:
                     augment.set_policy(schedule)
-    loaders = {
-        name: DataLoader(dataset, BATCH, sampler=samples, num_workers=1, collate_fn=pseudo_collate, drop_last=True)
-        for name, dataset in datasets.items()
-    }
-    times = {name: [] for name in loaders}
+    batches = [samples[start : start + BATCH] for start in range(0, len(samples) - BATCH + 1, BATCH)]
+    times = {name: [] for name in datasets}
     for _ in range(rounds):
-        for name, loader in loaders.items():
-            batches = iter(loader)
-            for _ in range(WARM_UP):
-                next(batches)
-            elapsed, left = milliseconds(lambda batches: sum(len(batch['inputs']) for batch in batches), batches)
-            times[name].append(elapsed / left)
+        elapsed = dict.fromkeys(datasets, 0.0)
+        for number, batch in enumerate(batches):
+            names = [*datasets]
+            for name in names[number % 3 :] + names[: number % 3]:
+                elapsed[name] += milliseconds(make_batch, datasets[name], batch)[0]
+        for name, total in elapsed.items():
+            times[name].append(total / len(batches) / BATCH)
     plain = times['without DDASAugment']
     for name, measured in times.items():
-        ratio = statistics.median(b / a for a, b in zip(plain, measured, strict=True))
-        print(f'{name:22}{statistics.median(measured):9.3f} ms an image   ratio {ratio:.3f}')
+        ratios = [b / a for a, b in zip(plain, measured, strict=True)]
+        spread = f'{min(ratios):.3f} to {max(ratios):.3f}'
+        print(f'{name:22}{statistics.median(measured):9.3f} ms an image   ratio {statistics.median(ratios):.3f} ({spread})')
 
 
 def main() -> None:
@@ -120,7 +129,7 @@ def main() -> None:
     parser.add_argument('--re-training', action='store_true', help="measure a search's pipeline as one of re-training")
     parser.add_argument('--samples', type=int, default=300, help='samples to measure')
     parser.add_argument(
-        '--rounds', type=int, default=9, help='rounds of all samples through the loaders, in re-training'
+        '--rounds', type=int, default=9, help='rounds of all samples, in re-training'
     )
     args = parser.parse_args()
     config = load_config(args)
@@ -134,7 +143,7 @@ def main() -> None:
         print(f'\n{args.config}, one thread, means of {len(samples)} samples\n')
         views(config, samples)
     else:
-        print(f'\n{args.config}, one worker, medians of {args.rounds} rounds of {len(samples)} samples\n')
+        print(f'\n{args.config}, one thread, medians of {args.rounds} rounds of {len(samples)} samples\n')
         re_training(config, samples, args.rounds)
 
 
