@@ -79,6 +79,8 @@ class DDASSearchLoop(EpochBasedTrainLoop):
     Everything random is a function of the seed and the position, so that a search ends with the same policy whether or
     not it was interrupted. Ctrl-C and SIGTERM end it after the step at hand, with a checkpoint; a second one at once.
 
+    ``compile`` of the config (MMEngine's) holds for the network's forward and backward passes here.
+
     BatchNorm in training mode normalises every view by its own statistics; the running statistics see all views of
     S_train, and never S_val.
 
@@ -153,8 +155,8 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self.dataloader = search_loader(self.dataloader, space, num_sub_policies, runner.seed, stream)
         self._policy_dataloader = runner.build_dataloader(policy_dataloader, seed=runner.seed)
 
-        device = next(self.model.parameters()).device
-        self.policy = AugmentationPolicy(space, init_total_prob).to(device)
+        # On the CPU: its few numbers take less time there than to launch their kernels on a GPU.
+        self.policy = AugmentationPolicy(space, init_total_prob)
         self.policy_optimizers = _policy_optimizers(self.policy, POLICY_OPTIM if policy_optim is None else policy_optim)
         self.schedule = PolicySchedule(
             space,
@@ -236,6 +238,9 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         check_processes_agree({**self.identity, **flattened(self.runner.cfg), 'position': position})
         parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self._gradients = ViewGradients(parameters, self.num_sub_policies)
+        compiled = self.runner.cfg.get('compile')  # MMEngine compiles ``train_step``, which a search does not call
+        if compiled:
+            self._forward = torch.compile(self._forward, **(compiled if isinstance(compiled, dict) else {}))
         self._check_work_dir()
         if len(self.schedule) != self._epoch or self._epoch > self._max_epochs:
             raise ValueError(
@@ -339,44 +344,55 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         Returns:
             What is logged: losses and the state of the policy.
         """
-        indices = data_batch['sub_policies'].to(self.policy.op_logits.device)  # (L^, N_o)
+        gradients, optim_wrapper, indices = self._gradients, self.runner.optim_wrapper, data_batch['sub_policies']
         with torch.no_grad():
             weights = expected_loss_weights(self.policy, indices)  # (L^ + 1,)
-        gradients, optim_wrapper = self._gradients, self.runner.optim_wrapper
 
-        view_losses = []
+        losses = []
         view_scale = _loss_scale(optim_wrapper)
         for view, batch in enumerate(data_batch['views']):
             loss = self._loss(batch)
             gradients.add_view(view, loss * view_scale)
-            view_losses.append(loss.detach())
+            losses.append(loss.detach())
         expected = _average(gradients.expected(weights))
         learning_rate = optim_wrapper.param_groups[0]['lr']
-        # AMP's loss scaler finds gradients that are not finite by itself, and has to see them.
-        if hasattr(optim_wrapper, 'loss_scaler') or torch.isfinite(expected).all():
-            gradients.assign()
-            optim_wrapper.step()
+        self._step_network(expected)
 
         with _frozen_running_statistics(self._norms):
-            policy_loss = self._loss(policy_batch)
+            loss = self._loss(policy_batch)
         policy_scale = _loss_scale(optim_wrapper)
-        _average(gradients.validation(policy_loss * policy_scale))
+        _average(gradients.validation(loss * policy_scale))
+        losses.append(loss.detach())
         alignments = gradients.alignments() / (view_scale * policy_scale)  # (L^,)
         descent = gradients.descent()
-        self._descents.append(descent)
         optim_wrapper.zero_grad()
 
         updated = self._update_policy(indices, alignments, learning_rate if self.scale_by_lr else 1.0)
-        losses = torch.stack(view_losses)
-        self._count(updated, losses, policy_loss)
+        *losses, descent = torch.stack([*losses, descent]).cpu()
+        self._descents.append(descent)
+        views, policy_loss = torch.stack(losses[:-1]), losses[-1]
+        self._count(updated, views, policy_loss)
         return dict(
-            loss=(weights * losses).sum(),
-            loss_clean=losses[0],
-            loss_augmented=losses[1:].mean(),
-            loss_val=policy_loss.detach(),
+            loss=(weights * views).sum(),
+            loss_clean=views[0],
+            loss_augmented=views[1:].mean(),
+            loss_val=policy_loss,
             descent=descent,
             **self._policy_scalars(),
         )
+
+    def _step_network(self, expected: Tensor) -> None:
+        """Step on the expected gradient, unless it is not finite."""
+        optim_wrapper = self.runner.optim_wrapper
+        # AMP's loss scaler finds such gradients by itself, and has to see them.
+        if not hasattr(optim_wrapper, 'loss_scaler'):
+            finite = torch.isfinite(expected).all()
+            if optim_wrapper.optimizer.defaults.get('fused'):
+                optim_wrapper.optimizer.found_inf = (~finite).float()  # read on the device; the host need not wait
+            elif not finite:
+                return
+        self._gradients.assign()
+        optim_wrapper.step()
 
     def _update_policy(self, indices: Tensor, alignments: Tensor, scale: float) -> bool:
         """Step the policy on the alignments of all processes; False where there is nothing to learn from them.
@@ -387,6 +403,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         if not self.sub_policies_per_rank:
             alignments = self._exchange(alignments)
             return update_policy(self.policy, self.policy_optimizers, indices, alignments, self.normalize, scale)
+        alignments = alignments.cpu()
         parts = *policy_gradients(self.policy, indices, alignments, False, scale), alignments.abs().sum()
         *gradient, grad_total, z_g = self._exchange(torch.cat([part.reshape(-1) for part in parts])).unbind()
         norm = z_g if self.normalize else 1.0
@@ -394,12 +411,12 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         return bool(z_g != 0) and step_policy(self.policy, self.policy_optimizers, *gradients)
 
     def _exchange(self, numbers: Tensor) -> Tensor:
-        """The mean of ``numbers`` over all processes; with them goes whether any has to stop."""
+        """The mean of ``numbers`` over all processes, on the CPU; with them goes whether any has to stop."""
         told = self._signals.received is not None or self._failure is not None
         if get_world_size() == 1:
             self._stopping = told
-            return numbers
-        *_, stopping = numbers = _average(torch.cat([numbers, numbers.new_tensor([float(told)])]))
+            return numbers.cpu()
+        *_, stopping = numbers = _average(torch.cat([numbers, numbers.new_tensor([float(told)])])).cpu()
         self._stopping = bool(stopping)
         return numbers[:-1]
 
@@ -419,9 +436,12 @@ class DDASSearchLoop(EpochBasedTrainLoop):
     def _loss(self, batch: dict | list) -> Tensor:
         """The summed training loss of a batch, under the optimizer wrapper's precision."""
         with self.runner.optim_wrapper.optim_context(self.runner.model):
-            data = self.model.data_preprocessor(batch, True)
-            losses = self.model(**data, mode='loss') if isinstance(data, dict) else self.model(*data, mode='loss')
+            losses = self._forward(self.model.data_preprocessor(batch, True))
         return self.model.parse_losses(losses)[0]
+
+    def _forward(self, data: dict | list) -> dict:
+        """The losses of a preprocessed batch, by name."""
+        return self.model(**data, mode='loss') if isinstance(data, dict) else self.model(*data, mode='loss')
 
     @torch.no_grad()
     def _policy_scalars(self) -> dict[str, Tensor | int]:
@@ -546,13 +566,13 @@ def _warn_of_overshooting(descents: list[Tensor]) -> None:
         )
 
 
-def _loss_scale(optim_wrapper) -> float:
+def _loss_scale(optim_wrapper) -> Tensor | float:
     """The factor against underflow that AMP puts on losses, and ``optim_wrapper.step`` takes off again."""
     scaler = getattr(optim_wrapper, 'loss_scaler', None)
     if scaler is None:
         return 1.0
     # Asked through ``scale``: a GradScaler sets itself up at its first call, and cannot step before.
-    return scaler.scale(torch.ones((), device=optim_wrapper.param_groups[0]['params'][0].device)).item()
+    return scaler.scale(torch.ones((), device=optim_wrapper.param_groups[0]['params'][0].device))
 
 
 def _average(tensor: Tensor) -> Tensor:

@@ -422,9 +422,11 @@ def test_a_step_without_gradient_information_is_counted(search_config):
 
 
 @pytest.mark.parametrize(('broken', 'network_steps'), [(0, False), (2, False), (-1, True)])
-@pytest.mark.parametrize('value', [float('nan'), float('inf')])
-def test_a_loss_that_is_not_finite_changes_only_what_it_does_not_reach(search_config, broken, network_steps, value):
-    loop = prepared_loop(search_config())
+@pytest.mark.parametrize(('value', 'fused'), [(float('nan'), False), (float('inf'), False), (float('nan'), True)])
+def test_a_loss_that_is_not_finite_changes_only_what_it_does_not_reach(
+    search_config, broken, network_steps, value, fused
+):
+    loop = prepared_loop(search_config({'optim_wrapper.optimizer.fused': fused}))
     with_losses(loop, lambda view: value if view == broken else 1.0)
     policy, network = snapshot(loop.policy), snapshot(loop.model)
     outputs = loop.step(*first_batches(loop))

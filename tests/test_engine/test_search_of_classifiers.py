@@ -14,11 +14,12 @@ from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner import Runner
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
+from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace, ViewGradients
 from mmddas.datasets import DDASAugment, SearchDataset
 from mmddas.datasets.views import SampleKey
-from mmddas.engine import ChannelsLastHook
+from mmddas.engine import ChannelsLastHook, DDASSearchLoop
 
 mmpretrain = pytest.importorskip('mmpretrain')
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'ddas_cls'
@@ -103,6 +104,54 @@ def test_a_classifier_can_be_searched_with(folders, tmp_path):
     probs = runner.train_loop.policy.op_probs
     assert probs.max() > probs.min()
     assert runner.train_loop.policy.total_prob != 0.35
+
+
+class ScalarReads(TorchDispatchMode):
+    """Counts the numbers that the host reads from tensors: on a GPU it waits for each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(('fused', 'reads'), [(True, 0), (False, 1)])
+def test_the_host_reads_nothing_between_the_passes_but_whether_to_step(folders, tmp_path, fused, reads):
+    changes = {'optim_wrapper.optimizer.fused': fused, 'train_cfg.max_epochs': 1}
+    runner = Runner.from_cfg(search_config(folders, tmp_path / 'work', **changes))
+    found = []
+    step, alignments = DDASSearchLoop.step, ViewGradients.alignments
+    with pytest.MonkeyPatch.context() as patch, ScalarReads() as counter:
+
+        def counted_step(*args):
+            counter.count = 0
+            return step(*args)
+
+        def counted_alignments(gradients):
+            found.append(counter.count)
+            return alignments(gradients)
+
+        patch.setattr(DDASSearchLoop, 'step', counted_step)
+        patch.setattr(ViewGradients, 'alignments', counted_alignments)
+        runner.train()
+    assert found == [reads] * 4
+
+
+def test_a_compiled_network_finds_the_same_policy(folders, tmp_path):
+    policies, statistics = [], []
+    for name, compiled in (('eager', False), ('compiled', dict(backend='aot_eager'))):
+        config = search_config(folders, tmp_path / name, **{'train_cfg.max_epochs': 1, 'compile': compiled})
+        config.custom_hooks = []
+        runner = Runner.from_cfg(config)
+        runner.train()
+        policies.append(runner.train_loop.policy.state_dict())
+        statistics.append(torch.cat([value for name, value in runner.model.named_buffers() if 'running' in name]))
+        assert ('_forward' in vars(runner.train_loop)) == bool(compiled)
+    torch.testing.assert_close(*policies, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(*statistics, rtol=1e-3, atol=1e-5)
 
 
 def test_a_fixed_total_prob_stays_while_operations_are_learned(folders, tmp_path):

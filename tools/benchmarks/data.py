@@ -120,17 +120,15 @@ def re_training(config: Config, samples: list[int], rounds: int) -> None:
     plain = times['without DDASAugment']
     for name, measured in times.items():
         ratios = [b / a for a, b in zip(plain, measured, strict=True)]
-        spread = f'{min(ratios):.3f} to {max(ratios):.3f}'
-        print(f'{name:22}{statistics.median(measured):9.3f} ms an image   ratio {statistics.median(ratios):.3f} ({spread})')
+        ratio = f'{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})'
+        print(f'{name:22}{statistics.median(measured):9.3f} ms an image   ratio {ratio}')
 
 
 def main() -> None:
     parser = add_arguments(argparse.ArgumentParser(description=__doc__.splitlines()[0]), training=False)
     parser.add_argument('--re-training', action='store_true', help="measure a search's pipeline as one of re-training")
     parser.add_argument('--samples', type=int, default=300, help='samples to measure')
-    parser.add_argument(
-        '--rounds', type=int, default=9, help='rounds of all samples, in re-training'
-    )
+    parser.add_argument('--rounds', type=int, default=9, help='rounds of all samples, in re-training')
     args = parser.parse_args()
     config = load_config(args)
     cv2.setNumThreads(0)
