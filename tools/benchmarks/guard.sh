@@ -8,6 +8,7 @@ export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 
 [ -e data/shapes/meta.json ] || python tools/dataset_tools/make_shapes.py --out-dir data/shapes
 python tools/benchmarks/operations.py --check
-python tools/benchmarks/search_step.py configs/ddas/retinanet_thin_shapes.py --repeats 40 --at-most 1.05 \
-    --work-dir work_dirs/guard
+python tools/benchmarks/search_step.py configs/ddas/retinanet_thin_shapes.py --repeats 15 --at-most 1.03 \
+    --work-dir work_dirs/guard \
+    --cfg-options train_dataloader.batch_size=16 train_cfg.policy_dataloader.batch_size=16
 echo "== All ratios are within their limits"

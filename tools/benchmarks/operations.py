@@ -65,6 +65,7 @@ def detection(repeats: int) -> list[tuple[str, float, float]]:
     space, augment = SearchSpace.preset('detection', num_ops=2), DDASAugment()
     rand_augment = TRANSFORMS.build(dict(type='RandAugment', aug_num=2))
     theirs, ours = [], []
+    np.random.seed(0)  # RandAugment's draws, which vary from 20 to 30 ms with the share of its two dearest operations
     for _ in range(repeats * 10):
         sub_policy = [space.candidates[k] for k in rng.integers(len(space), size=2)]
         theirs.append(seconds(rand_augment, copied(sample)))

@@ -9,10 +9,11 @@ done by hand on plain tensors of the network's size. Medians are printed.
 """
 
 import argparse
-import resource
+import functools
 import statistics
 import time
 from collections.abc import Callable
+from itertools import accumulate
 
 import torch
 
@@ -20,12 +21,15 @@ import mmddas  # noqa: F401  (registers the search loop, and makes MMCV work wit
 from mmddas.command_line import add_arguments, build_runner, load_config
 
 
-def plain_passes(loop, data_batch: dict, policy_batch: dict) -> None:
-    """Forward and backward of every batch of a search step, as plain training does them."""
+def plain_passes(loop, data_batch: dict, policy_batch: dict, training: bool = False) -> None:
+    """Forward and backward of every batch of a search step, as plain training does them; with its steps if asked to."""
+    optim_wrapper = loop.runner.optim_wrapper
     for batch in [*data_batch['views'], policy_batch]:
         loss = loop._loss(batch)
-        loop.runner.optim_wrapper.backward(loss)
-        loop.runner.optim_wrapper.zero_grad()
+        optim_wrapper.backward(loss)
+        if training:
+            optim_wrapper.step()
+        optim_wrapper.zero_grad()
 
 
 def plain_arithmetic(loop) -> Callable[[], None]:
@@ -63,19 +67,34 @@ def seconds(function: Callable, *args) -> float:
     return time.perf_counter() - start
 
 
-def peak_memory() -> str:
-    """Of the process, or of the GPU where there is one."""
+def peak_memory(function: Callable, *args) -> int:
+    """Bytes of tensors that a call has at its peak beyond what was there before."""
     if torch.cuda.is_available():
-        return f'{torch.cuda.max_memory_allocated() / 2**30:.2f} GiB on the GPU'
-    return f'{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.3f} GiB of the process'
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        function(*args)
+        return torch.cuda.max_memory_allocated() - before
+    # Not the peak of the process, which the C library's habits decide by several times a small network's gradient.
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
+        function(*args)
+    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == '[memory]']
+    return max(accumulate(event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())))
 
 
-def measure(loop, data_batch: dict, policy_batch: dict, repeats: int, warmup: int) -> dict[str, list]:
-    """Seconds of every repeat, and the peak of memory after the first plain passes and after the first step."""
-    plain_passes(loop, data_batch, policy_batch)
-    peaks = [peak_memory()]
-    loop.step(data_batch, policy_batch)
-    peaks.append(peak_memory())
+def gradients_kept(loop, data_batch: dict, policy_batch: dict) -> float:
+    """The peak of a search step's memory above that of training steps on the same batches, in gradients ``(P,)``."""
+    parameters = [parameter for parameter in loop.model.parameters() if parameter.requires_grad]
+    gradient = sum(parameter.numel() * parameter.element_size() for parameter in parameters)
+    functions = functools.partial(plain_passes, loop, training=True), loop.step
+    for function in functions:  # momentum, and whatever else comes with the first call
+        function(data_batch, policy_batch)
+    plain, step = (peak_memory(function, data_batch, policy_batch) for function in functions)
+    # The buffers of a search are there before a step.
+    return (step - plain) / gradient + loop.num_sub_policies + 2
+
+
+def measure(loop, data_batch: dict, policy_batch: dict, repeats: int, warmup: int) -> dict[str, list[float]]:
+    """Seconds of every repeat."""
     times = dict(plain=[], step=[], arithmetic=[])
     functions = dict(plain=lambda *batches: plain_passes(loop, *batches), step=loop.step)
     arithmetic = plain_arithmetic(loop)
@@ -84,14 +103,16 @@ def measure(loop, data_batch: dict, policy_batch: dict, repeats: int, warmup: in
         for name in [*functions][:: 1 if repeat % 2 == 0 else -1]:
             times[name].append(seconds(functions[name], data_batch, policy_batch))
         times['arithmetic'].append(seconds(arithmetic))
-    return {name: measured[warmup:] for name, measured in times.items()} | dict(peaks=peaks)
+    return {name: measured[warmup:] for name, measured in times.items()}
 
 
 def main() -> None:
     parser = add_arguments(argparse.ArgumentParser(description=__doc__.splitlines()[0]))
     parser.add_argument('--repeats', type=int, default=20, help='timed repeats of each')
     parser.add_argument('--warmup', type=int, default=3, help='repeats before')
-    parser.add_argument('--at-most', type=float, help='end with an error where the ratio is above')
+    parser.add_argument(
+        '--at-most', type=float, help='end with an error where the ratio is above, or memory beyond L^ + 2 gradients'
+    )
     parser.add_argument('--profile', action='store_true', help="print PyTorch's profile of a step, by operator")
     args = parser.parse_args()
 
@@ -115,6 +136,7 @@ def main() -> None:
         print(profiler.key_averages().table(sort_by=on, row_limit=25))
         return
 
+    kept = gradients_kept(loop, data_batch, policy_batch)
     found = measure(loop, data_batch, policy_batch, args.repeats, args.warmup)
     plain, step, arithmetic = (statistics.median(found[name]) * 1e3 for name in ('plain', 'step', 'arithmetic'))
     ratio = statistics.median(b / a for a, b in zip(found['plain'], found['step'], strict=True))
@@ -123,13 +145,16 @@ def main() -> None:
     parameters = sum(p.numel() for p in loop.model.parameters() if p.requires_grad)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f'CPU, {torch.get_num_threads()} threads'
     print(f'\n{args.config} on {device}; {parameters / 1e6:.2f} million trainable parameters, {args.repeats} repeats')
-    print(f'plain forward and backward of {loop.num_sub_policies + 2} batches {plain:10.1f} ms   {found["peaks"][0]}')
-    print(f'search step                             {step:10.1f} ms   {found["peaks"][1]}')
+    print(f'plain forward and backward of {loop.num_sub_policies + 2} batches {plain:10.1f} ms')
+    print(f'search step                             {step:10.1f} ms')
     print(f'outside forward and backward            {outside:10.1f} ms')
     print(f'the same arithmetic on plain tensors    {arithmetic:10.1f} ms')
     print(f'ratio {ratio:.3f}; images per second {loop.dataloader.batch_sampler.batch_size / step * 1e3:.2f}')
+    print(f'memory above training steps: {kept:.2f} gradients, of {loop.num_sub_policies + 2} that a step may keep')
     if args.at_most is not None and ratio > args.at_most:
         raise SystemExit(f'The ratio is above {args.at_most:g}')
+    if args.at_most is not None and kept > loop.num_sub_policies + 2.01:
+        raise SystemExit('A step keeps more memory than L^ + 2 gradients')
 
 
 if __name__ == '__main__':
