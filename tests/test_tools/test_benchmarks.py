@@ -40,6 +40,7 @@ def data(tmp_path_factory) -> list[str]:
         ('data.py', [CONFIG, '--re-training', '--samples', '40', '--rounds', '1'], ['p_tp = 0.5']),
         ('scale.py', [CONFIG, '--repeats', '2'], ['P, at L^ = 3', 'data workers']),
         ('communication.py', [CONFIG], ['MiB a step and process']),
+        ('agreement.py', [CONFIG, '--epochs', '1', '--only', 'fused optimizer'], ['fused optimizer', 'log p_o']),
         ('start.py', ['--repeats', '1'], ['import mmddas', 'tools/search.py --help']),
     ],
 )
