@@ -7,7 +7,7 @@ step has a rate of 0.32 (the last batch of an epoch, of 16 images, steps as far 
 max_epochs = 20
 policy_dataloader = dict(
     batch_size=256,
-    num_workers=4,  # 256 images a step: what S_train's 4 views of 32 take
+    num_workers=4,  # 256 images a step
     persistent_workers=True,
     pin_memory=True,
     collate_fn=dict(type='default_collate'),

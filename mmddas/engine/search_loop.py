@@ -387,8 +387,9 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         # AMP's loss scaler finds such gradients by itself, and has to see them.
         if not hasattr(optim_wrapper, 'loss_scaler'):
             finite = torch.isfinite(expected).all()
-            if optim_wrapper.optimizer.defaults.get('fused'):
-                optim_wrapper.optimizer.found_inf = (~finite).float()  # read on the device; the host need not wait
+            # Optimizers with this flag, by which loss scalers know them, look at it on the device: no need to wait.
+            if getattr(optim_wrapper.optimizer, '_step_supports_amp_scaling', False):
+                optim_wrapper.optimizer.found_inf = (~finite).float()
             elif not finite:
                 return
         self._gradients.assign()

@@ -13,8 +13,6 @@ import numpy as np
 LEVELS = np.arange(256)
 # ITU-R 601-2, in OpenCV's channel order.
 GREY_WEIGHTS_BGR = (0.114, 0.587, 0.2989)
-SMOOTHING = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13
-BLURRING = np.pad(np.zeros((3, 3)), 1, constant_values=1) / 16
 # cv2 rounds where the reference truncates: half a grey level lower, and a hair up so that whole numbers stay.
 TRUNCATE = -0.5 + 1e-3
 
@@ -109,21 +107,25 @@ def _keep_rim(result: np.ndarray, image: np.ndarray, pixels: int) -> np.ndarray:
     return result
 
 
-@functools.lru_cache(maxsize=256)
-def _blend_with_smooth(factor: float) -> np.ndarray:
-    return factor * np.pad([[1.0]], 1) + (1 - factor) * SMOOTHING
+def _sum_of(image: np.ndarray, size: int) -> np.ndarray:
+    """The sum of ``size`` x ``size`` pixels about each, uint16."""
+    return cv2.boxFilter(image, cv2.CV_16U, (size, size), normalize=False)
 
 
 def sharpness(image: np.ndarray, factor: float) -> np.ndarray:
-    """Blend with the smoothed image, which need not be made; the border, where the kernel does not fit, stays."""
-    return _keep_rim(cv2.filter2D(image, -1, _blend_with_smooth(factor), delta=TRUNCATE), image, 1)
+    """Blend with the smoothed image; the border, where the kernel does not fit, stays."""
+    # The smoothed image, that of :func:`smooth`, is 4/13 of the image and 1/13 of the sum; it need not be made.
+    rest = (1 - factor) / 13
+    blend = cv2.addWeighted(image, factor + 4 * rest, _sum_of(image, 3), rest, TRUNCATE, dtype=cv2.CV_8U)
+    return _keep_rim(blend, image, 1)
 
 
 def smooth(image: np.ndarray) -> np.ndarray:
     """PIL's ``SMOOTH``: a mean of 3x3 pixels, the middle one five times; the border stays."""
-    return _keep_rim(cv2.filter2D(image, -1, SMOOTHING), image, 1)
+    return _keep_rim(cv2.addWeighted(image, 4 / 13, _sum_of(image, 3), 1 / 13, 0, dtype=cv2.CV_8U), image, 1)
 
 
 def blur(image: np.ndarray) -> np.ndarray:
     """PIL's ``BLUR``: the mean of the rim of 5x5 pixels; a border of two pixels stays."""
-    return _keep_rim(cv2.filter2D(image, -1, BLURRING), image, 2)
+    rim = cv2.addWeighted(_sum_of(image, 5), 1 / 16, _sum_of(image, 3), -1 / 16, 0, dtype=cv2.CV_8U)
+    return _keep_rim(rim, image, 2)

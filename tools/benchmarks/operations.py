@@ -64,12 +64,19 @@ def detection(repeats: int) -> list[tuple[str, float, float]]:
     sample = drawn_sample(rng)
     space, augment = SearchSpace.preset('detection', num_ops=2), DDASAugment()
     rand_augment = TRANSFORMS.build(dict(type='RandAugment', aug_num=2))
+    image, boxes = sample['img'], sample['gt_bboxes'].numpy()
+    candidates = [list(levels) for _, levels in groupby(space.candidates, key=lambda candidate: candidate.op)]
+    times = {levels[0].op: [] for levels in candidates}
     theirs, ours = [], []
     np.random.seed(0)  # RandAugment's draws, which vary from 20 to 30 ms with the share of its two dearest operations
-    for _ in range(repeats * 10):
-        sub_policy = [space.candidates[k] for k in rng.integers(len(space), size=2)]
-        theirs.append(seconds(rand_augment, copied(sample)))
-        ours.append(seconds(augment.augment, copied(sample), sub_policy, rng))
+    for _ in range(repeats):
+        for _ in range(10):
+            sub_policy = [space.candidates[k] for k in rng.integers(len(space), size=2)]
+            theirs.append(seconds(rand_augment, copied(sample)))
+            ours.append(seconds(augment.augment, copied(sample), sub_policy, rng))
+        for levels in candidates:
+            for op, level in levels:
+                times[op].append(seconds(functools.partial(ops.apply, op, image, boxes, level=level, rng=rng)))
     # Means, since both are random: what an epoch takes.
     yardstick, two = statistics.mean(theirs), statistics.mean(ours)
     print(f'\n{HEIGHT} x {WIDTH} pixels, {BOXES} boxes, one thread; ratios to RandAugment(aug_num=2)\n')
@@ -77,13 +84,6 @@ def detection(repeats: int) -> list[tuple[str, float, float]]:
     print(f'{"two of detection":24}{two * 1e3:8.2f} ms   mean of {len(ours)}  {two / yardstick:6.3f}\n')
     checked = [('two of detection', two / yardstick, TWO)]
 
-    image, boxes = sample['img'], sample['gt_bboxes'].numpy()
-    candidates = [list(levels) for _, levels in groupby(space.candidates, key=lambda candidate: candidate.op)]
-    times = {levels[0].op: [] for levels in candidates}
-    for _ in range(repeats):
-        for levels in candidates:
-            for op, level in levels:
-                times[op].append(seconds(functools.partial(ops.apply, op, image, boxes, level=level, rng=rng)))
     for name, measured in times.items():
         median = statistics.median(measured)
         print(f'{name:24}{median * 1e3:8.2f} ms   median of {len(measured):<5} {median / yardstick:6.3f}')
