@@ -84,10 +84,17 @@ def build_runner(config: Config, *loaders: str) -> Runner:
     """
     _keep_freed_memory_without_gpu()
     check_folder(config.work_dir, 'The work dir (--work-dir names another one)')
-    check_data(config, loaders or ('train_dataloader', 'val_dataloader', 'train_cfg.policy_dataloader'))
+    check_data(config, loaders or _needed_loaders(config))
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
     protect_checkpoints(runner)
     return runner
+
+
+def _needed_loaders(config: Config) -> list[str]:
+    """A search evaluates only where it is asked to."""
+    loop = config.get('train_cfg') or {}
+    evaluates = loop.get('type') != 'DDASSearchLoop' or loop.get('val_interval') is not None
+    return ['train_dataloader', 'train_cfg.policy_dataloader'] + ['val_dataloader'] * evaluates
 
 
 def check_data(config: Config, loaders: Iterable[str]) -> None:

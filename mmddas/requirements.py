@@ -1,4 +1,4 @@
-"""The OpenMMLab packages that mmddas stands on, and what it says where one is missing or too old."""
+"""The packages that mmddas stands on, and what it says where one is missing or too old."""
 
 import importlib
 import importlib.util
@@ -13,6 +13,22 @@ ONE_OF = (
     ('mmdet', (3, 2, 0), 'onedl-mmdetection or mmdet'),
     ('mmpretrain', (1, 2, 0), 'onedl-mmpretrain or mmpretrain'),
 )
+
+
+def check_opencv() -> None:
+    """Raise ImportError with one sentence that says what to install, where OpenCV is missing or does not load."""
+    try:
+        importlib.import_module('cv2')
+    except ImportError as error:
+        raise ImportError(
+            f'mmddas needs OpenCV, whose import fails: {error}. `pip install opencv-python-headless` is the build that '
+            "needs no display's libraries."
+        ) from error
+
+
+def some_of_openmmlab() -> bool:
+    """Whether any of OpenMMLab's packages is installed, so that the others are wanted too."""
+    return any(importlib.util.find_spec(name) is not None for name, _, _ in REQUIRED + ONE_OF)
 
 
 def check_requirements() -> None:

@@ -1,8 +1,11 @@
 """CIFAR-10 in its own format, which MMPretrain downloads into ``data/cifar10``.
 
 Training on all of the training images with the policy, then the usual crop, flip and Cutout; error on the test images.
-A config takes this file or ``cifar10_folders.py``, by the environment variable ``CIFAR10_FORMAT``.
+A config takes this file or ``cifar10_folders.py``, by the environment variable ``CIFAR10_FORMAT``; CIFAR-100 changes
+what is other there (``cifar100.py``).
 """
+
+_base_ = ['./class_loaders.py']
 
 data_preprocessor = dict(
     type='ClsDataPreprocessor',
@@ -12,6 +15,7 @@ data_preprocessor = dict(
     to_rgb=False,  # the images are RGB
 )
 load = []  # the data set brings them
+bgr = False
 to_pil = [dict(type='NumpyToPIL')]
 from_pil = [dict(type='PILToNumpy')]
 augment = [dict(type='DDASAugment', channel_order='rgb')]
@@ -30,26 +34,8 @@ train_dataset = dict(
 plain_train_dataset = dict(type='CIFAR10', data_root='data/cifar10', split='train', pipeline=load + pack)
 test_dataset = dict(type='CIFAR10', data_root='data/cifar10', split='test', test_mode=True, pipeline=load + pack)
 
-train_dataloader = dict(
-    batch_size=128,
-    num_workers=4,
-    persistent_workers=True,
-    pin_memory=True,
-    collate_fn=dict(type='default_collate'),
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=train_dataset,
-)
-val_dataloader = dict(
-    batch_size=512,
-    num_workers=2,
-    persistent_workers=True,
-    pin_memory=True,
-    collate_fn=dict(type='default_collate'),
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=test_dataset,
-)
+train_dataloader = dict(batch_size=128, dataset=train_dataset)
+val_dataloader = dict(batch_size=512, dataset=test_dataset)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='Accuracy', topk=(1,))
 test_evaluator = val_evaluator
-val_cfg = dict()
-test_cfg = dict()

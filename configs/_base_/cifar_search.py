@@ -4,7 +4,6 @@ The released code sums the loss over a batch of 32 and steps at a rate of 0.01; 
 step has a rate of 0.32 (the last batch of an epoch, of 16 images, steps as far as the others).
 """
 
-max_epochs = 20
 policy_dataloader = dict(
     batch_size=256,
     num_workers=4,  # 256 images a step
@@ -13,18 +12,7 @@ policy_dataloader = dict(
     collate_fn=dict(type='default_collate'),
     sampler=dict(type='DefaultSampler', shuffle=True),
 )
-train_cfg = dict(
-    type='DDASSearchLoop',
-    max_epochs=max_epochs,
-    policy_dataloader=policy_dataloader,
-    search_space='cifar',
-    num_ops=2,
-    num_sub_policies=3,
-    init_total_prob=0.35,
-    policy_optim=dict(
-        op=dict(type='Adam', lr=0.005, betas=(0.5, 0.999)), total=dict(type='Adam', lr=0.001, betas=(0.5, 0.999))
-    ),
-)
+train_cfg = dict(type='DDASSearchLoop', max_epochs=20, policy_dataloader=policy_dataloader, search_space='cifar')
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01 * 32, momentum=0.0, weight_decay=0.0))
-param_scheduler = dict(type='CosineAnnealingLR', by_epoch=True, T_max=max_epochs, convert_to_iter_based=True)
+param_scheduler = dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True)
 custom_hooks = [dict(type='ChannelsLastHook')]

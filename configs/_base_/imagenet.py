@@ -3,6 +3,8 @@
 The policy's operations work on a crop of 224 pixels, then come flip, colour jitter and lighting.
 """
 
+_base_ = ['./class_loaders.py']
+
 data_preprocessor = dict(
     type='ClsDataPreprocessor',
     num_classes=1000,
@@ -35,26 +37,9 @@ test_pipeline = [
     dict(type='PackInputs'),
 ]
 
-train_dataloader = dict(
-    batch_size=64,
-    num_workers=8,
-    persistent_workers=True,
-    pin_memory=True,
-    collate_fn=dict(type='default_collate'),
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type='ImageNet', data_root='data/imagenet', split='train', pipeline=train_pipeline),
-)
-val_dataloader = dict(
-    batch_size=64,
-    num_workers=8,
-    persistent_workers=True,
-    pin_memory=True,
-    collate_fn=dict(type='default_collate'),
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='ImageNet', data_root='data/imagenet', split='val', pipeline=test_pipeline),
-)
+imagenet = dict(type='ImageNet', data_root='data/imagenet')
+train_dataloader = dict(batch_size=64, num_workers=8, dataset=dict(split='train', pipeline=train_pipeline, **imagenet))
+val_dataloader = dict(batch_size=64, num_workers=8, dataset=dict(split='val', pipeline=test_pipeline, **imagenet))
 test_dataloader = val_dataloader
 val_evaluator = dict(type='Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator
-val_cfg = dict()
-test_cfg = dict()

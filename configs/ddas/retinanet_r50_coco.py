@@ -15,59 +15,35 @@ _base_ = ['mmdet::retinanet/retinanet_r50_fpn_1x_coco.py']
 
 custom_imports = dict(imports=['mmddas'])
 
-max_epochs = 30
-load_and_augment = [
-    dict(type='LoadImageFromFile', backend_args=None),
-    dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='DDASAugment'),
-]
+load = [dict(type='LoadImageFromFile', backend_args=None), dict(type='LoadAnnotations', with_bbox=True)]
 resize_and_pack = [
     dict(type='Resize', scale=(1333, 800), keep_ratio=True),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackDetInputs'),
 ]
+policy_dataloader = dict(
+    _base_.train_dataloader,
+    batch_size=4,
+    dataset=dict(
+        _base_.train_dataloader.dataset,
+        ann_file='annotations/instances_train2017_search_val.json',
+        pipeline=load + resize_and_pack,
+    ),
+)
 train_dataloader = dict(
     batch_size=4,
     num_workers=4,
     dataset=dict(
-        ann_file='annotations/instances_train2017_search_train.json', pipeline=load_and_augment + resize_and_pack
+        ann_file='annotations/instances_train2017_search_train.json',
+        pipeline=[*load, dict(type='DDASAugment'), *resize_and_pack],
     ),
 )
-policy_dataloader = dict(
-    batch_size=4,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    batch_sampler=dict(type='AspectRatioBatchSampler'),
-    dataset=dict(
-        type='CocoDataset',
-        data_root='data/coco/',
-        ann_file='annotations/instances_train2017_search_val.json',
-        data_prefix=dict(img='train2017/'),
-        filter_cfg=dict(filter_empty_gt=True, min_size=32),
-        pipeline=load_and_augment[:2] + resize_and_pack,
-    ),
-)
-train_cfg = dict(
-    _delete_=True,
-    type='DDASSearchLoop',
-    max_epochs=max_epochs,
-    policy_dataloader=policy_dataloader,
-    search_space='detection',
-    num_ops=2,
-    num_sub_policies=3,
-    init_total_prob=0.35,
-    policy_optim=dict(
-        op=dict(type='Adam', lr=0.005, betas=(0.5, 0.999)), total=dict(type='Adam', lr=0.001, betas=(0.5, 0.999))
-    ),
-)
-val_dataloader = val_evaluator = val_cfg = None
-test_dataloader = test_evaluator = test_cfg = None
+train_cfg = dict(_delete_=True, type='DDASSearchLoop', max_epochs=30, policy_dataloader=policy_dataloader)
 
 optim_wrapper = dict(clip_grad=dict(max_norm=35, norm_type=2))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=500),
-    dict(type='CosineAnnealingLR', by_epoch=True, T_max=max_epochs, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True),
 ]
 default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))
 log_processor = dict(type='DDASLogProcessor')

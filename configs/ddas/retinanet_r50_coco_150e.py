@@ -32,6 +32,6 @@ train_dataloader = dict(dataset=dict(pipeline=[*load, dict(type='DDASAugment'), 
 train_cfg = dict(max_epochs=max_epochs, val_interval=10)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=1000),
-    dict(type='CosineAnnealingLR', by_epoch=True, T_max=max_epochs, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True),
 ]
 default_hooks = dict(checkpoint=dict(max_keep_ckpts=2))

@@ -10,7 +10,6 @@ candidates at one level each, a small network, and policy rates for a search of 
 
 _base_ = ['../_base_/retinanet_thinner.py', '../_base_/shapes.py', '../_base_/runtime.py']
 
-max_epochs = 6
 search_space = [
     ('Identity', None),
     ('AutoContrast', None),
@@ -35,33 +34,21 @@ search_space = [
     ('Solarize_Only_BBoxes', 0),
 ]
 policy_dataloader = dict(
+    _base_.train_dataloader,
     batch_size=8,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='CocoDataset',
-        metainfo={{_base_.metainfo}},
-        data_root={{_base_.data_root}},
+        _base_.train_dataloader.dataset,
         ann_file='annotations/val.json',
         data_prefix=dict(img='val/'),
-        pipeline={{_base_.plain_pipeline}},
+        pipeline=_base_.plain_pipeline,
     ),
 )
 train_dataloader = dict(batch_size=4)
 train_cfg = dict(
     type='DDASSearchLoop',
-    max_epochs=max_epochs,
+    max_epochs=6,
     policy_dataloader=policy_dataloader,
     search_space=search_space,
-    num_ops=2,
-    num_sub_policies=3,
-    init_total_prob=0.35,
-    policy_optim=dict(
-        op=dict(type='Adam', lr=0.02, betas=(0.5, 0.999)), total=dict(type='Adam', lr=0.004, betas=(0.5, 0.999))
-    ),
+    policy_optim=dict(op=dict(lr=0.02), total=dict(lr=0.004)),
 )
-val_dataloader = val_evaluator = val_cfg = None
-test_dataloader = test_evaluator = test_cfg = None
-
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0001))

@@ -12,7 +12,6 @@ of 0.002 is for the sum over the batch (0.002 x 32 here), and neither momentum n
 
 _base_ = ['mmpretrain::_base_/models/resnet18.py', '../_base_/imagenet.py', '../_base_/runtime_cls.py']
 
-max_epochs = 40
 num_classes = 120
 model = dict(head=dict(num_classes=num_classes))
 data_preprocessor = dict(num_classes=num_classes)
@@ -22,34 +21,23 @@ proxy = dict(
     data_prefix='train',
     classes='data/imagenet/meta/search_classes.txt',
 )
+policy_dataloader = dict(
+    _base_.train_dataloader,
+    num_workers=4,
+    dataset=dict(ann_file='meta/search_val.txt', pipeline=_base_.test_pipeline, **proxy),
+)
 train_dataloader = dict(
     batch_size=32,
     dataset=dict(_delete_=True, ann_file='meta/search_train.txt', pipeline=_base_.train_pipeline, **proxy),
 )
-policy_dataloader = dict(
-    batch_size=64,
-    num_workers=4,
-    persistent_workers=True,
-    pin_memory=True,
-    collate_fn=dict(type='default_collate'),
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(ann_file='meta/search_val.txt', pipeline=_base_.test_pipeline, **proxy),
-)
 train_cfg = dict(
     type='DDASSearchLoop',
-    max_epochs=max_epochs,
+    max_epochs=40,
     policy_dataloader=policy_dataloader,
     search_space='imagenet',
-    num_ops=2,
     num_sub_policies=2,
-    init_total_prob=0.35,
-    policy_optim=dict(
-        op=dict(type='Adam', lr=0.003, betas=(0.5, 0.999)), total=dict(type='Adam', lr=0.001, betas=(0.5, 0.999))
-    ),
+    policy_optim=dict(op=dict(lr=0.003)),
 )
-val_dataloader = val_evaluator = val_cfg = None
-test_dataloader = test_evaluator = test_cfg = None
-
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.002 * 32, momentum=0.0, weight_decay=0.0))
-param_scheduler = dict(type='CosineAnnealingLR', by_epoch=True, T_max=max_epochs, convert_to_iter_based=True)
+param_scheduler = dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True)
 custom_hooks = [dict(type='ChannelsLastHook')]

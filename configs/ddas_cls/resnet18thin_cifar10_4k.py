@@ -9,29 +9,19 @@ network; error on all 10,000 test images after the last epoch.
 _base_ = [
     '../_base_/resnet18_thin.py',
     '../_base_/cifar10_{{$CIFAR10_FORMAT:pickles}}.py',
+    '../_base_/cifar_training.py',
     '../_base_/runtime_cls.py',
 ]
 
 policy_file = 'work_dirs/wrn10x1_cifar10/policy.json'
-custom_hooks = [dict(type='ChannelsLastHook'), dict(type='PolicyScheduleHook')]
-
-max_epochs = 60
+in_process = dict(num_workers=0, persistent_workers=False, pin_memory=False)
+crop_flip_pack = [*_base_.crop_flip, *_base_.pack]
+images = dict(_base_.train_dataset, pipeline=[*_base_.load, *_base_.augment, *crop_flip_pack])
 train_dataloader = dict(
     batch_size=64,
-    num_workers=0,
-    persistent_workers=False,
-    pin_memory=False,
-    dataset=dict(
-        _delete_=True,
-        type='StratifiedSubset',
-        num_samples=4000,
-        dataset=dict(_base_.train_dataset, pipeline=[*_base_.load, *_base_.augment, *_base_.crop_flip, *_base_.pack]),
-    ),
+    dataset=dict(_delete_=True, type='StratifiedSubset', num_samples=4000, dataset=images),
+    **in_process,
 )
-val_dataloader = dict(num_workers=0, persistent_workers=False, pin_memory=False)
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
-optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
-)
-param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=True, T_max=max_epochs, convert_to_iter_based=True)]
+val_dataloader = in_process
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=60, val_interval=60)
 auto_scale_lr = dict(base_batch_size=64)

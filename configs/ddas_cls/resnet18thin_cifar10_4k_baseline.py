@@ -4,4 +4,4 @@ _base_ = ['./resnet18thin_cifar10_4k.py']
 
 policy_file = None
 custom_hooks = [dict(type='ChannelsLastHook')]
-train_dataloader = dict(dataset=dict(dataset=dict(pipeline=[*_base_.load, *_base_.crop_flip, *_base_.pack])))
+train_dataloader = dict(dataset=dict(dataset=dict(pipeline=[*_base_.load, *_base_.crop_flip_pack])))

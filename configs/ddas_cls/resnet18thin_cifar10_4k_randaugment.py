@@ -8,17 +8,6 @@ Its magnitude (of 30) is to be tuned; the pipeline's second step is the one to c
 
 _base_ = ['./resnet18thin_cifar10_4k_baseline.py']
 
-train_dataloader = dict(
-    dataset=dict(
-        dataset=dict(
-            pipeline=[
-                *_base_.load,
-                *_base_.to_pil,
-                dict(type='torchvision/RandAugment', num_ops=2, magnitude=9),
-                *_base_.from_pil,
-                *_base_.crop_flip,
-                *_base_.pack,
-            ]
-        )
-    )
-)
+augment = [*_base_.to_pil, dict(type='torchvision/RandAugment', num_ops=2, magnitude=9), *_base_.from_pil]
+pipeline = [*_base_.load, *augment, *_base_.crop_flip_pack]
+train_dataloader = dict(dataset=dict(dataset=dict(pipeline=pipeline)))

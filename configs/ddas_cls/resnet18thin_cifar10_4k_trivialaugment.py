@@ -2,17 +2,6 @@
 
 _base_ = ['./resnet18thin_cifar10_4k_baseline.py']
 
-train_dataloader = dict(
-    dataset=dict(
-        dataset=dict(
-            pipeline=[
-                *_base_.load,
-                *_base_.to_pil,
-                dict(type='torchvision/TrivialAugmentWide'),
-                *_base_.from_pil,
-                *_base_.crop_flip,
-                *_base_.pack,
-            ]
-        )
-    )
-)
+augment = [*_base_.to_pil, dict(type='torchvision/TrivialAugmentWide'), *_base_.from_pil]
+pipeline = [*_base_.load, *augment, *_base_.crop_flip_pack]
+train_dataloader = dict(dataset=dict(dataset=dict(pipeline=pipeline)))

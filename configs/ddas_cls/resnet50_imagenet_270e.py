@@ -11,8 +11,7 @@ _base_ = ['mmpretrain::_base_/models/resnet50.py', '../_base_/imagenet.py', '../
 policy_file = 'work_dirs/resnet18_imagenet/policy.json'
 custom_hooks = [dict(type='ChannelsLastHook'), dict(type='PolicyScheduleHook')]
 
-max_epochs = 270
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=5)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=270, val_interval=5)
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.2, momentum=0.9, weight_decay=1e-4))
 param_scheduler = dict(type='MultiStepLR', by_epoch=True, milestones=[90, 180, 240], gamma=0.1)
 auto_scale_lr = dict(base_batch_size=512)

@@ -9,5 +9,6 @@ As ``wrn40x2_cifar10.py``, the network apart. S_train and S_val are the two halv
 _base_ = ['./wrn40x2_cifar10.py']
 
 model = dict(backbone=dict(depth=10, width=1), head=dict(in_channels=64))
-train_dataloader = dict(num_workers=0, persistent_workers=False, pin_memory=False)
-train_cfg = dict(policy_dataloader=dict(num_workers=0, persistent_workers=False, pin_memory=False))
+in_process = dict(num_workers=0, persistent_workers=False, pin_memory=False)
+train_dataloader = in_process
+train_cfg = dict(policy_dataloader=in_process)

@@ -9,9 +9,7 @@ epoch show the winner earlier. The rate, for the sum over a batch, stays::
 _base_ = ['./wrn40x2_cifar10_rotated.py']
 
 model = dict(backbone=dict(depth=10, width=1), head=dict(in_channels=64))
-max_epochs = 12
 in_process = dict(num_workers=0, persistent_workers=False, pin_memory=False)
 train_dataloader = dict(batch_size=16, **in_process)
-train_cfg = dict(max_epochs=max_epochs, policy_dataloader=dict(batch_size=128, **in_process))
+train_cfg = dict(max_epochs=12, policy_dataloader=dict(batch_size=128, **in_process))
 optim_wrapper = dict(optimizer=dict(lr=0.01 * 16))
-param_scheduler = dict(T_max=max_epochs)

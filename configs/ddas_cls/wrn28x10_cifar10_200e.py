@@ -6,17 +6,10 @@ python tools/train.py configs/ddas_cls/wrn28x10_cifar10_200e.py
 _base_ = [
     '../_base_/wide_resnet.py',
     '../_base_/cifar10_{{$CIFAR10_FORMAT:pickles}}.py',
+    '../_base_/cifar_training.py',
     '../_base_/runtime_cls.py',
 ]
 
 policy_file = 'work_dirs/wrn40x2_cifar10/policy.json'
-custom_hooks = [dict(type='ChannelsLastHook'), dict(type='PolicyScheduleHook')]
-
-max_epochs = 200
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=10)
-optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
-)
-param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=True, T_max=max_epochs, convert_to_iter_based=True)]
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=200, val_interval=10)
 default_hooks = dict(checkpoint=dict(interval=10))
-auto_scale_lr = dict(base_batch_size=128)

@@ -6,20 +6,13 @@ CIFAR100_FORMAT=folders python tools/search.py configs/ddas_cls/wrn40x2_cifar100
 
 _base_ = [
     '../_base_/wide_resnet.py',
-    '../_base_/cifar100_{{$CIFAR100_FORMAT:pickles}}.py',
+    '../_base_/cifar100.py',
     '../_base_/cifar_search.py',
     '../_base_/runtime_cls.py',
 ]
 
 model = dict(backbone=dict(depth=40, width=2), head=dict(in_channels=128, num_classes=100))
-train_dataloader = dict(
-    batch_size=32,
-    dataset=dict(_delete_=True, type='StratifiedSubset', num_samples=2000, dataset={{_base_.train_dataloader.dataset}}),
-)
-train_cfg = dict(
-    policy_dataloader=dict(
-        dataset=dict(type='StratifiedSubset', num_samples=2000, skip=2000, dataset={{_base_.plain_train_dataset}})
-    )
-)
-val_dataloader = val_evaluator = val_cfg = None
-test_dataloader = test_evaluator = test_cfg = None
+s_train = dict(type='StratifiedSubset', num_samples=2000, dataset=_base_.train_dataset)
+s_val = dict(type='StratifiedSubset', num_samples=2000, skip=2000, dataset=_base_.plain_train_dataset)
+train_dataloader = dict(batch_size=32, dataset=dict(_delete_=True, **s_train))
+train_cfg = dict(policy_dataloader=dict(dataset=s_val))

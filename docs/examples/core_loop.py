@@ -11,12 +11,12 @@ from torch.nn.functional import cross_entropy
 
 from mmddas.core import (
     AugmentationPolicy,
+    PaperEstimator,
     PolicySchedule,
     SearchSpace,
     ViewGradients,
     expected_loss_weights,
     sample_sub_policies,
-    update_policy,
 )
 
 EPOCHS, STEPS, BATCH, NUM_SUB_POLICIES = 6, 50, 16, 3
@@ -73,6 +73,7 @@ def search(seed: int = 0) -> PolicySchedule:
         torch.optim.Adam([policy.op_logits], lr=0.02, betas=(0.5, 0.999)),
         torch.optim.Adam([policy.total_logit], lr=0.004, betas=(0.5, 0.999)),
     ]
+    estimator = PaperEstimator(policy, policy_optimizers)
     gradients = ViewGradients(list(network.parameters()), NUM_SUB_POLICIES)
     schedule = PolicySchedule(SPACE)
 
@@ -90,8 +91,8 @@ def search(seed: int = 0) -> PolicySchedule:
             optimizer.step()  # theta_{t+1}  (Eq. 6)
 
             gradients.validation(cross_entropy(network(val_images[val_batch]), val_classes[val_batch]))  # g_val: (P,)
-            alignments = gradients.alignments()  # a_l = g_val . (g_0 - g_l): (L^,)
-            update_policy(policy, policy_optimizers, sub_policies, alignments)  # (Eq. 15, 16, 17)
+            alignments = gradients.alignments(estimator.direction(gradients))  # a_l = g_val . (g_0 - g_l): (L^,)
+            estimator.update(sub_policies, alignments)  # (Eq. 15, 16, 17)
 
         schedule.append(policy)
         probs = schedule.snapshots[-1].op_probs

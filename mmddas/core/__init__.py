@@ -1,5 +1,6 @@
-"""The method, for any PyTorch loop: search space, policy, gradients, schedule. PyTorch and NumPy only."""
+"""The method, for any PyTorch loop: search space, policy, gradients, estimators, schedule. PyTorch and NumPy only."""
 
+from .estimators import ESTIMATORS, PaperEstimator, PolicyEstimator, build_estimator
 from .gradients import ViewGradients
 from .policy import (
     AugmentationPolicy,
@@ -13,13 +14,17 @@ from .schedule import PolicyFileError, PolicySchedule, PolicySnapshot
 from .search_space import Candidate, SearchSpace
 
 __all__ = [
+    'ESTIMATORS',
     'AugmentationPolicy',
     'Candidate',
+    'PaperEstimator',
+    'PolicyEstimator',
     'PolicyFileError',
     'PolicySchedule',
     'PolicySnapshot',
     'SearchSpace',
     'ViewGradients',
+    'build_estimator',
     'expected_loss_weights',
     'policy_gradients',
     'sample_sub_policies',

@@ -33,6 +33,7 @@ class ViewGradients:
         first = self.parameters[0]
         self._views = first.new_empty(num_sub_policies + 1, sum(sizes))
         self._shared = first.new_empty(sum(sizes))  # the expected gradient, and after the step g_val
+        self._scale: Tensor | float = 1.0  # of the views' losses
         self._shared_parts = [
             part.view_as(parameter) for part, parameter in zip(self._shared.split(sizes), self.parameters, strict=True)
         ]
@@ -47,10 +48,18 @@ class ViewGradients:
             out=out,
         )
 
-    def add_view(self, view: int, loss: Tensor) -> None:
-        """Take the gradient of view number ``view``: 0, the clean one, first, then 1..L^."""
+    def add_view(self, view: int, loss: Tensor, scale: Tensor | float = 1.0) -> None:
+        """Take the gradient of view number ``view``: 0, the clean one, first, then 1..L^.
+
+        Args:
+            view: The view's number.
+            loss: Its loss, a scalar.
+            scale: A factor against underflow, the same for all views. The expected gradient keeps it, for a loss
+                scaler to take off; alignments are without it.
+        """
         row = self._views[view]
-        self._fill(row, loss)
+        self._fill(row, loss * scale)
+        self._scale = scale
         if view > 0:
             torch.sub(self._views[0], row, out=row)
 
@@ -64,16 +73,35 @@ class ViewGradients:
         for parameter, part in zip(self.parameters, self._shared_parts, strict=True):
             parameter.grad = part
 
-    def validation(self, loss: Tensor) -> Tensor:
-        """g_val ``(P,)``, once the network has stepped. It takes the place of the expected gradient."""
+    def validation(self, loss: Tensor, scale: Tensor | float = 1.0) -> Tensor:
+        """g_val ``(P,)``, once the network has stepped. It takes the place of the expected gradient.
+
+        Args:
+            loss: S_val's, a scalar.
+            scale: A factor against underflow, which is taken off the gradient again.
+        """
         for parameter in self.parameters:
             parameter.grad = None
-        self._fill(self._shared, loss)
+        self._fill(self._shared, loss * scale)
+        return self._shared.div_(scale) if isinstance(scale, Tensor) else self._shared
+
+    @property
+    def g_0(self) -> Tensor:
+        """The clean view's gradient ``(P,)``, times the views' scale, until the next step."""
+        return self._views[0]
+
+    @property
+    def g_val(self) -> Tensor:
+        """S_val's gradient ``(P,)``, from :meth:`validation` until the next step's expected gradient."""
         return self._shared
 
-    def alignments(self) -> Tensor:
-        """a_l = g_val . (g_0 - g_l), ``(L^,)``; positive where a sub-policy hurts the validation loss."""
-        return self._views[1:] @ self._shared
+    def alignments(self, direction: Tensor | None = None) -> Tensor:
+        """a_l = g_val . (g_0 - g_l), ``(L^,)``; positive where a sub-policy hurts the validation loss.
+
+        Args:
+            direction: ``(P,)``, what is to take the place of g_val.
+        """
+        return self._views[1:] @ (self._shared if direction is None else direction) / self._scale
 
     def descent(self) -> Tensor:
         """The cosine of g_val, taken after the step, and g_0: a scalar, 0 where one of them vanishes.

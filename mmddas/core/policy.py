@@ -46,8 +46,8 @@ class AugmentationPolicy(nn.Module):
         return self.op_logits.softmax(dim=0)
 
     def log_sub_policy_probs(self, indices: Tensor) -> Tensor:
-        """log P(phi) of sub-policies ``(L^, N_o)``: ``(L^,)``."""
-        return self.op_logits.log_softmax(dim=0)[indices].sum(dim=1)
+        """log P(phi) of sub-policies ``(..., L^, N_o)``: ``(..., L^)``."""
+        return self.op_logits.log_softmax(dim=0)[indices].sum(dim=-1)
 
     def sub_policy_probs(self, indices: Tensor) -> Tensor:
         """P(phi) = prod_i p_o[phi_i] of sub-policies ``(L^, N_o)``: ``(L^,)``."""
@@ -84,10 +84,13 @@ def policy_gradients(
 
         dP(phi_l) / dalpha_o[k] = P(phi_l) * (count of k in phi_l - N_o * p_o[k])
 
+    Where each of R processes has drawn sub-policies of its own, the expected loss is the mean of theirs, and so are its
+    gradients, and Z_g.
+
     Args:
         policy: The policy at which the sub-policies' weights were computed.
-        indices: Sub-policies ``(L^, N_o)``.
-        alignments: a_l = g_val . (g_0 - g_l), ``(L^,)``; positive where phi_l hurts the validation loss.
+        indices: Sub-policies ``(L^, N_o)``, or ``(R, L^, N_o)``.
+        alignments: a_l = g_val . (g_0 - g_l), ``(L^,)`` or ``(R, L^)``; positive where phi_l hurts the validation loss.
         normalize: Divide by Z_g = sum_l abs(a_l) (Eq. 15).
         scale: Another factor, such as the network's learning rate, which the paper's equations carry and
             its authors' released code leaves out.
@@ -96,12 +99,13 @@ def policy_gradients(
         Gradients of ``op_logits`` ``(K,)`` and of ``total_logit`` (scalar). With ``normalize`` and all
         alignments 0 they are NaN: there is nothing to learn from such a step; skip it.
     """
-    shares = policy.log_sub_policy_probs(indices).softmax(dim=0)  # (L^,)
-    pull = scale * alignments.to(shares) * shares  # (L^,)
-    if normalize:
-        pull = pull / alignments.abs().sum().to(shares)
+    shares = policy.log_sub_policy_probs(indices).softmax(dim=-1)  # (L^,) or (R, L^)  P(phi_l) / Z
+    # Of R processes the sum is R Z_g: their mean is divided by both at once.
+    norm = alignments.abs().sum().to(shares) if normalize else indices.shape[:-2].numel()
+    pull = (scale * alignments.to(shares) * shares / norm).flatten()
+    indices = indices.flatten(end_dim=-2)
     counts = torch.zeros(len(indices), len(policy.op_logits), dtype=shares.dtype, device=shares.device)
-    counts.scatter_add_(1, indices, torch.ones_like(indices, dtype=shares.dtype))  # (L^, K)
+    counts.scatter_add_(1, indices, torch.ones_like(indices, dtype=shares.dtype))  # (R L^, K)
     grad_op_logits = policy.total_prob * (pull @ (counts - indices.shape[1] * policy.op_probs))
     grad_total_logit = policy.total_prob * (1 - policy.total_prob) * pull.sum()
     return grad_op_logits, grad_total_logit

@@ -18,7 +18,7 @@ from mmengine.registry import TRANSFORMS
 from mmddas import ops
 from mmddas.core import Candidate, PolicyFileError, PolicySchedule, PolicySnapshot
 
-from .broken import check_sample
+from .samples import check_sample
 
 # What MMDetection keeps beside the boxes, one entry a box.
 PER_BOX_KEYS = ('gt_bboxes_labels', 'gt_ignore_flags', 'gt_instances_ids')
@@ -27,7 +27,6 @@ REFUSED_KEYS = ('gt_keypoints', 'keypoints', 'proposals', 'gt_panoptic_seg')
 
 # What every operation is told beside its level.
 DEFAULT_OPTIONS = dict(box_prob=1 / 3, interpolation='nearest', reference_size=0)
-
 
 _GOLDEN_RATIO = 0.6180339887498949
 

@@ -1,11 +1,11 @@
-"""The search loop and the hooks, for MMEngine's Runner."""
+"""A search's step, the loop around it, and the hooks, for MMEngine's Runner."""
 
-from .channels_last_hook import ChannelsLastHook
+from mmddas import openmmlab  # noqa: F401  (first: it makes the others importable)
+
+from .hooks import ChannelsLastHook, PolicyFigureHook, PolicyScheduleHook, PolicySnapshotHook
 from .log_processor import DDASLogProcessor
-from .policy_figure_hook import PolicyFigureHook
-from .policy_schedule_hook import PolicyScheduleHook
-from .policy_snapshot_hook import PolicySnapshotHook
 from .search_loop import DDASSearchLoop
+from .search_step import SearchStep
 
 __all__ = [
     'ChannelsLastHook',
@@ -14,4 +14,5 @@ __all__ = [
     'PolicyFigureHook',
     'PolicyScheduleHook',
     'PolicySnapshotHook',
+    'SearchStep',
 ]

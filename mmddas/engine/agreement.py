@@ -9,7 +9,11 @@ import os
 import numpy as np
 from mmengine.config import Config
 from mmengine.dist import all_gather_object, get_world_size
+from torch import nn
+from torch.utils.data import DataLoader
 
+from mmddas.core import PolicyEstimator, PolicySchedule
+from mmddas.datasets import KeyedDataset
 from mmddas.datasets.walk import datasets_within, inner_datasets
 
 # Samples of a data set whose annotations enter its fingerprint.
@@ -17,6 +21,39 @@ _SAMPLED = 500
 # What may differ between machines: where things are.
 _PLACES = ('work_dir', 'data_root', 'save_dir', 'log_dir', 'filename', 'ann_file', 'load_from', 'checkpoint')
 _SHOWN = 5
+
+
+def search_identity(
+    seed: int,
+    schedule: PolicySchedule,
+    num_sub_policies: int,
+    sub_policies_per_rank: bool,
+    estimator: PolicyEstimator,
+    network: nn.Module,
+) -> dict[str, object]:
+    """What a search does, by name."""
+    return {
+        'search space': [str(candidate) for candidate in schedule.space.candidates],
+        'num_ops': schedule.space.num_ops,
+        'num_sub_policies': num_sub_policies,
+        'sub-policies are drawn by': f'{get_world_size()} ranks' if sub_policies_per_rank else 'the batch',
+        'seed': seed,
+        'estimator': type(estimator).__name__,
+        **estimator.settings,
+        'p_tp is': 'learned' if len(estimator.optimizers) == 2 else 'fixed',
+        'options of DDASAugment': str(schedule.meta['operation_options']),
+        'the network': architecture(network),
+    }
+
+
+def data_identity(**loaders: DataLoader) -> dict[str, str]:
+    """What data loaders give out, by the names of their data."""
+    identity = {}
+    for name, loader in loaders.items():
+        dataset = loader.dataset.dataset if isinstance(loader.dataset, KeyedDataset) else loader.dataset
+        batch_size = (loader.batch_sampler.batch_size or 1) * get_world_size()
+        identity |= {name: fingerprint(dataset), f'batches of {name}': f'{len(loader)} of {batch_size}'}
+    return identity
 
 
 def fingerprint(dataset: object) -> str:
@@ -42,6 +79,13 @@ def _plain(value: object) -> str:
         return hashlib.sha256(value.tobytes()).hexdigest()
     # Not its ``repr``, which may tell where in memory it is.
     return repr(value) if isinstance(value, np.generic) else type(value).__name__
+
+
+def architecture(network: nn.Module) -> str:
+    """The number of trainable parameters, and a hash of all names and shapes."""
+    shapes = [(name, tuple(parameter.shape)) for name, parameter in network.named_parameters()]
+    count = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    return f'{count} trainable parameters, {hashlib.sha256(repr(shapes).encode()).hexdigest()[:8]}'
 
 
 def flattened(config: Config | dict) -> dict[str, str]:

@@ -4,7 +4,7 @@ from mmengine.device import is_cuda_available
 from mmengine.registry import LOG_PROCESSORS
 from mmengine.runner import LogProcessor
 
-from .policy_snapshot_hook import leading
+from .hooks.policy_snapshot_hook import leading
 
 
 @LOG_PROCESSORS.register_module()

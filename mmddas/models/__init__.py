@@ -1,5 +1,7 @@
 """Networks that the paper uses and MMPretrain lacks."""
 
+from mmddas import openmmlab  # noqa: F401  (first: it makes the others importable)
+
 from .shake_shake import ShakeShake
 from .wide_resnet import WideResNet
 

@@ -13,7 +13,7 @@ import numpy as np
 from mmddas import ops
 from mmddas.core.files import atomic_path
 from mmddas.datasets import DDASAugment
-from mmddas.datasets.views import seeded
+from mmddas.datasets.search import seeded
 from mmddas.datasets.walk import augments_within, inner_datasets, transforms_of
 
 DEFAULT_LEVELS = (2, 6, 10)

@@ -1,6 +1,7 @@
 """Every config of the repository builds as it is, on tiny data, and runs two iterations and, where it has one, an
 evaluation. Sizes of images and batches are made small; networks, pipelines, losses and optimizers are the config's."""
 
+import itertools
 import pickle
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
+from search_settings import with_defaults
 
 from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
+from mmddas.engine.build import build_policy_optimizers
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 DETECTION = sorted(path.name for path in (CONFIGS / 'ddas').glob('*.py'))
@@ -126,7 +129,7 @@ def _run(config: Config) -> Runner:
     assert np.isfinite(history).all()
     assert runner.iter >= 2
     assert all(parameter.isfinite().all() for parameter in runner.model.parameters())
-    if config.get('val_cfg') is not None:
+    if config.train_cfg.type != 'DDASSearchLoop':
         assert any(tag.startswith('val/') for tag in runner.message_hub.log_scalars)
     if config.train_cfg.type == 'DDASSearchLoop':
         assert len(PolicySchedule.load(Path(config.work_dir) / 'policy.json')) == 1
@@ -174,12 +177,14 @@ def steps(dataset: dict) -> list[str]:
 @pytest.mark.parametrize('name', SEARCHES)
 def test_searches_are_the_protocols(name):
     config = Config.fromfile(CONFIGS / 'ddas_cls' / name)
-    loop, loader = config.train_cfg, config.train_dataloader
-    rates = loop.policy_optim.op.lr, loop.policy_optim.total.lr, config.optim_wrapper.optimizer.lr
+    loop, loader = with_defaults(config.train_cfg), config.train_dataloader
+    policy = AugmentationPolicy(SearchSpace.preset('cifar'))
+    optimizers = [optimizer.param_groups[0] for optimizer in build_policy_optimizers(policy, loop.policy_optim)]
+    rates = *(optimizer['lr'] for optimizer in optimizers), config.optim_wrapper.optimizer.lr
     sizes = loader.batch_size, loop.policy_dataloader.batch_size, loop.max_epochs, loop.num_sub_policies
     assert (*sizes, *rates) == pytest.approx(SEARCHES[name])
     assert (loop.num_ops, loop.init_total_prob) == (2, 0.35)
-    assert loop.policy_optim.op.betas == loop.policy_optim.total.betas == (0.5, 0.999)
+    assert all(optimizer['betas'] == (0.5, 0.999) for optimizer in optimizers)
     assert (config.optim_wrapper.optimizer.momentum, config.optim_wrapper.optimizer.weight_decay) == (0, 0)
     if 'imagenet' in name:
         assert steps(loader.dataset)[1:6:2] == ['RandomResizedCrop', 'RandomFlip', 'Normalize']
@@ -190,6 +195,35 @@ def test_searches_are_the_protocols(name):
         assert steps(loop.policy_dataloader.dataset) == ['Rotate', 'PackInputs'][0 if 'rotated' in name else 1 :]
         assert (loader.dataset.num_samples, loop.policy_dataloader.dataset.num_samples) == (2000, 2000)
         assert loop.policy_dataloader.dataset.skip == 2000
+
+
+@pytest.mark.parametrize('data_format', ['pickles', 'folders'])
+@pytest.mark.parametrize('number', ['10', '100'])
+def test_s_train_and_s_val_of_cifar_are_of_one_data_set(number, data_format, monkeypatch):
+    monkeypatch.setenv(f'CIFAR{number}_FORMAT', data_format)
+    config = Config.fromfile(CONFIGS / 'ddas_cls' / f'wrn40x2_cifar{number}.py')
+    subsets = config.train_dataloader.dataset, config.train_cfg.policy_dataloader.dataset
+    for subset in subsets:
+        data = subset.dataset
+        assert data.type == ('CustomDataset' if data_format == 'folders' else f'CIFAR{number}')
+        assert data.data_root == f'data/cifar{number}'
+        assert data.get('split', data.get('data_prefix')) == 'train'
+    assert subsets[1].skip == subsets[0].num_samples
+    assert config.model.head.num_classes == config.data_preprocessor.num_classes == int(number)
+
+
+def _settings(text: str) -> set[str]:
+    """The lines of a config that say something: nothing of docstring and bases, no brackets alone, no openings."""
+    body = text.split('_base_ = [', 1)[-1].split(']\n', 1)[-1]
+    lines = (line.strip() for line in body.splitlines())
+    return {line for line in lines if any(map(str.isalnum, line)) and line[-1] not in '([' and line[0] != '#'}
+
+
+def test_no_two_configs_say_the_same_over_more_than_a_handful_of_lines():
+    settings = {path: _settings(path.read_text(encoding='utf-8')) for path in CONFIGS.glob('*/*.py')}
+    shared = {(a, b): settings[a] & settings[b] for a, b in itertools.combinations(settings, 2)}
+    too_much = {(a.name, b.name): sorted(lines) for (a, b), lines in shared.items() if len(lines) > 5}
+    assert not too_much
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,32 @@ def test_scale_multiplies_the_gradients():
     torch.testing.assert_close(tuple(0.1 * grad for grad in once), scaled)
 
 
+@pytest.mark.parametrize('normalize', [True, False])
+def test_processes_with_sub_policies_of_their_own_learn_from_the_mean_of_their_expected_losses(normalize):
+    """R draws of L^ sub-policies, each with its own Z; Z_g is the mean of theirs."""
+    policy, generator = make_policy(), torch.Generator().manual_seed(5)
+    indices = torch.stack([sample_sub_policies(policy.space, 3, generator) for _ in range(4)])
+    alignments = torch.randn(4, 3, generator=generator, dtype=torch.float64)
+    parts = [policy_gradients(policy, *own, normalize=False) for own in zip(indices, alignments, strict=True)]
+    z_g = alignments.abs().sum(dim=1).mean() if normalize else 1
+    expected = tuple(torch.stack(part).mean(dim=0) / z_g for part in zip(*parts, strict=True))
+    torch.testing.assert_close(policy_gradients(policy, indices, alignments, normalize), expected)
+
+
+@pytest.mark.parametrize(('rate', 'overshoots'), [(0.5, False), (1.5, True)])
+def test_descent_is_negative_where_the_step_overshoots(rate, overshoots):
+    """A parabola whose every step beyond rate 1 ends on the other side of the valley."""
+    weights = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    gradients = ViewGradients([weights], num_sub_policies=1)
+    for view in range(2):
+        gradients.add_view(view, weights.square().sum() / 2)
+    gradients.expected(torch.tensor([0.5, 0.5]))
+    gradients.assign()
+    torch.optim.SGD([weights], lr=rate).step()
+    gradients.validation(weights.square().sum() / 2)
+    assert gradients.descent().item() == pytest.approx(-1 if overshoots else 1)
+
+
 class SmallConvNet(nn.Sequential):
     def __init__(self):
         super().__init__(

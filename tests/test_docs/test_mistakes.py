@@ -139,7 +139,10 @@ search_mistake('A candidate is listed twice', search_space=['Equalize', 'Equaliz
 search_mistake('N_o is below 1', num_ops=0)
 search_mistake('L^ is below 1', num_sub_policies=0)
 search_mistake('p_tp starts at 1', init_total_prob=1.0)
-search_mistake('An optimizer of the policy is missing', lambda config: config.train_cfg.policy_optim.pop('total'))
+search_mistake(
+    'An optimizer is for nothing of the policy', lambda config: config.train_cfg.policy_optim.update(alpha=None)
+)
+search_mistake('The estimator does not exist', estimator=dict(type='Paper'))
 search_mistake(
     'The training pipeline has no DDASAugment',
     lambda config: config.train_dataloader.dataset.update(

@@ -15,7 +15,7 @@ from searches import final_policy
 
 from mmddas.command_line import add_arguments, build_runner, load_config
 from mmddas.core import PolicySchedule
-from mmddas.engine.stop_signals import SAME_EVENT_SECONDS
+from mmddas.engine.stopping import SAME_EVENT_SECONDS
 
 
 def run_search(config_file: Path, work_dir: Path) -> None:

@@ -1,6 +1,5 @@
 """A search of a few steps with a real detector: the method's step, its invariances, its files."""
 
-import copy
 import json
 import os
 import random
@@ -12,35 +11,18 @@ import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
-from mmengine.optim import OptimWrapper
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner, checkpoint
 from searches import final_policy
 
-from mmddas.core import PolicySchedule, ViewGradients, expected_loss_weights, policy_gradients
-from mmddas.datasets.shapes import SHAPES
-from mmddas.datasets.views import seeded
-from mmddas.engine import DDASSearchLoop, agreement, search_loop
+from mmddas.core import ESTIMATORS, PaperEstimator, PolicySchedule, ViewGradients
+from mmddas.datasets.proxies.shapes import SHAPES
+from mmddas.engine import SearchStep, agreement
 from mmddas.engine.checkpoints import WholeFilesBackend, latest_checkpoint
 
 
 def build(config):
     return Runner.from_cfg(config)
-
-
-def prepared_loop(config):
-    """The loop of a search, ready for its first step, without a run."""
-    runner = build(config)
-    loop = runner._train_loop = runner.build_train_loop(runner._train_loop)
-    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
-    runner._init_model_weights()
-    runner.model.train()
-    loop.prepare()
-    return loop
-
-
-def first_batches(loop):
-    return next(iter(loop.dataloader))['data'], next(loop._policy_batches)['data']
 
 
 def test_search_writes_policy_figure_and_checkpoint(search_config):
@@ -191,12 +173,12 @@ def test_networks_that_draw_random_numbers_resume_exactly(search_config, monkeyp
     """On whatever generator: PyTorch's, NumPy's, Python's."""
     whole = search_config(name='whole')
     stopped, resumed = (search_config({'resume': go_on}, name='stopped') for go_on in (False, True))
-    loss = DDASSearchLoop._loss
+    loss = SearchStep.loss
 
     def noisy(self, batch):
         return loss(self, batch) * (1 + torch.rand(()) + np.random.rand() + random.random())
 
-    monkeypatch.setattr(DDASSearchLoop, '_loss', noisy)
+    monkeypatch.setattr(SearchStep, 'loss', noisy)
     build(whole).train()
     runner = build(stopped)
     runner.register_hook(SignalHook(3))
@@ -214,7 +196,7 @@ def test_checkpoints_of_a_search_hold_data_only(search_config):
     logged = getattr(checkpoint, 'get_torch_safe_globals', list)()
     with torch.serialization.safe_globals(logged):
         state = torch.load(Path(config.work_dir, 'epoch_1.pth'), weights_only=True)['ddas']
-    assert {'policy', 'policy_optimizers', 'schedule', 'identity'} <= set(state)
+    assert {'policy', 'estimator', 'schedule', 'identity'} <= set(state)
 
 
 def test_the_last_checkpoint_stays_until_the_next_is_written(search_config, monkeypatch):
@@ -293,160 +275,86 @@ def test_the_place_of_data_does_not_enter_their_fingerprint(search_config, tmp_p
     assert agreement.fingerprint(DATASETS.build(config.train_dataloader.dataset)) != prints[0]
 
 
-def test_processes_may_draw_sub_policies_of_their_own(search_config, monkeypatch):
-    """Two shards with sub-policies of their own: the policy's gradient is that of the mean of both expected losses."""
-    config = search_config({'train_cfg.sub_policies_per_rank': True, 'train_cfg.normalize': False})
-    loops = []
-    for rank in (0, 1):
-        monkeypatch.setattr(search_loop, 'get_rank', lambda rank=rank: rank)
-        loops.append(prepared_loop(config))
-    drawn = [loop.dataloader.dataset.sub_policies(0, 0)[0] for loop in loops]
-    assert not torch.equal(*drawn)
-    alignments = torch.tensor([[0.3, -0.2, 0.1], [-0.5, 0.4, 0.2]])
-    parts = [
-        torch.cat([part.reshape(-1) for part in policy_gradients(loop.policy, indices, row, normalize=False)])
-        for loop, indices, row in zip(loops, drawn, alignments, strict=True)
-    ]
-    z_g = alignments.abs().sum(dim=1).mean()
-    for normalize in (False, True):
-        for loop in loops:
-            loop.normalize = normalize
-            monkeypatch.setattr(
-                loop,
-                '_exchange',
-                lambda numbers: torch.stack(
-                    [
-                        torch.cat([part, z])
-                        for part, z in zip(parts, alignments.abs().sum(dim=1, keepdim=True), strict=True)
-                    ]
-                ).mean(dim=0),
-            )
-            given = []
-            monkeypatch.setattr(search_loop, 'step_policy', lambda *args, given=given: given.extend(args[2:]) or True)
-            loop._update_policy(drawn[0], alignments[0], 1.0)
-            expected = torch.stack(parts).mean(dim=0) / (z_g if normalize else 1)
-            torch.testing.assert_close(torch.cat([given[0], given[1].reshape(1)]), expected)
+def test_too_many_steps_in_a_row_without_an_update_end_the_search(search_config, monkeypatch):
+    """Of six steps the third finds something; the count goes on over the end of an epoch."""
+    factors, loss = [float('nan')] * 2 + [1.0] + [float('nan')] * 3, SearchStep.loss
+    config = search_config({'train_cfg.max_skipped_in_a_row': 3})
+    runner = build(config)
+    monkeypatch.setattr(SearchStep, 'loss', lambda self, batch: loss(self, batch) * factors[runner.iter])
+    with pytest.raises(FloatingPointError, match='3 steps in a row, the last one of iteration 6.*learning rate'):
+        runner.train()
+    assert runner.message_hub.get_scalar('train/skipped_updates').data[0].tolist() == [1, 2, 2, 3, 4]
 
 
-def test_network_steps_on_the_weighted_sum_of_the_views_gradients(search_config):
-    """With one view's weights checked by plain autograd of the expected loss, and momentum-free SGD."""
-    config = search_config({'optim_wrapper.optimizer.momentum': 0.0, 'optim_wrapper.optimizer.weight_decay': 0.0})
-    loop = prepared_loop(config)
-    data_batch, policy_batch = first_batches(loop)
-    model, rate = loop.model, loop.runner.optim_wrapper.param_groups[0]['lr']
-    reference = copy.deepcopy(model)
-    weights = expected_loss_weights(loop.policy, data_batch['sub_policies']).detach()
-    loss = 0
-    for weight, view in zip(weights, data_batch['views'], strict=True):
-        data = reference.data_preprocessor(copy.deepcopy(view), True)
-        loss = loss + weight * reference.parse_losses(reference(**data, mode='loss'))[0]
-    loss.backward()
-    outputs = loop.step(data_batch, policy_batch)
-    assert float(outputs['loss']) == pytest.approx(float(loss.detach()), rel=1e-5)
-    for stepped, parameter in zip(model.parameters(), reference.parameters(), strict=True):
-        gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        torch.testing.assert_close(stepped, parameter - rate * gradient, rtol=1e-4, atol=1e-6)
+class MemoryEstimator(PaperEstimator):
+    """Compares views along the mean of S_val's gradients over the steps so far."""
+
+    mean = None
+
+    def direction(self, gradients):
+        g_val = gradients.g_val
+        self.mean = g_val.clone() if self.mean is None else self.mean.lerp(g_val, 0.1)
+        return self.mean
+
+    def state_dict(self):
+        return super().state_dict() | dict(mean=self.mean)
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        self.mean = state['mean']
+
+    def scalars(self):
+        return super().scalars() | dict(mean_norm=self.mean.norm())
 
 
-def test_running_statistics_see_the_training_views_and_never_s_val(search_config):
-    loop = prepared_loop(search_config())
-    data_batch, policy_batch = first_batches(loop)
-    norms = [module for module in loop.model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    loop.step(data_batch, policy_batch)
-    assert all(int(norm.num_batches_tracked) == len(data_batch['views']) for norm in norms)
-    assert all(norm.track_running_stats for norm in norms)
+def test_an_estimator_is_chosen_by_name_and_its_memory_resumed_to_the_bit(search_config, monkeypatch):
+    monkeypatch.setitem(ESTIMATORS, 'MemoryEstimator', MemoryEstimator)
+    chosen = {'train_cfg.estimator': dict(type='MemoryEstimator')}
+    whole, paper = search_config(chosen, name='whole'), search_config(name='paper')
+    build(whole).train()
+    build(paper).train()
+    runner = build(search_config(chosen, name='stopped'))
+    runner.register_hook(SignalHook(3))
+    with pytest.raises(SystemExit):
+        runner.train()
+    resumed = build(search_config({'resume': True, **chosen}, name='stopped'))
+    resumed.train()
+    assert final_policy(resumed.cfg) == final_policy(whole) != final_policy(paper)
+    assert resumed.message_hub.get_scalar('train/mean_norm').current() > 0
+    changed = search_config({'resume': True, 'load_from': f'{whole.work_dir}/epoch_2.pth'}, name='changed')
+    with pytest.raises(ValueError, match='estimator: MemoryEstimator in the checkpoint, PaperEstimator in this'):
+        build(changed).train()
 
 
-def test_clipping_limits_the_step(search_config):
-    free, clipped = (
-        prepared_loop(search_config({'optim_wrapper.clip_grad': clip, 'optim_wrapper.optimizer.momentum': 0.0}))
-        for clip in (None, dict(max_norm=1e-3))
-    )
-    moved = []
-    for loop in (free, clipped):
-        before = [parameter.detach().clone() for parameter in loop.model.parameters()]
-        loop.step(*first_batches(loop))
-        after = loop.model.parameters()
-        moved.append(sum(float((a.detach() - b).square().sum()) for a, b in zip(after, before, strict=True)) ** 0.5)
-    assert moved[1] < moved[0] / 10
+def test_settings_of_the_estimator_may_stand_beside_it(search_config):
+    beside = search_config({'train_cfg.normalize': False, 'train_cfg.scale_by_lr': True}, name='beside')
+    within = dict(type='PaperEstimator', normalize=False, scale_by_lr=True)
+    within = search_config({'train_cfg.estimator': within}, name='within')
+    for config in (beside, within):
+        build(config).train()
+    assert final_policy(beside) == final_policy(within)
 
 
-class ScaledOptimWrapper(OptimWrapper):
-    """AmpOptimWrapper's way with its loss scaler, without the GPU that AmpOptimWrapper asks for."""
+class EvaluationHook(Hook):
+    def __init__(self):
+        self.count = 0
 
-    def __init__(self, optimizer):
-        super().__init__(optimizer)
-        self.loss_scaler = torch.amp.GradScaler('cpu', init_scale=1024.0)
-
-    def step(self):
-        self.loss_scaler.step(self.optimizer)
-        self.loss_scaler.update()
+    def before_val_epoch(self, runner):
+        self.count += 1
 
 
-def test_the_loss_scale_of_amp_changes_neither_network_nor_policy(search_config):
-    plain, scaled = (prepared_loop(search_config()) for _ in range(2))
-    scaled.runner.optim_wrapper = ScaledOptimWrapper(scaled.runner.optim_wrapper.optimizer)
-    for loop in (plain, scaled):
-        loop.normalize = False  # or the scale would cancel
-        loop.step(*first_batches(loop))
-    for a, b in zip(plain.model.parameters(), scaled.model.parameters(), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
-    momenta = [loop.policy_optimizers[0].state[loop.policy.op_logits]['exp_avg'] for loop in (plain, scaled)]
-    torch.testing.assert_close(*momenta, rtol=1e-2, atol=1e-7)
-
-
-def with_losses(loop, factor_of):
-    """Multiply the loop's losses by what ``factor_of`` says of the number of the view (-1: S_val)."""
-    loss, state = loop._loss, dict(calls=0)
-    batches = 2 + loop.num_sub_policies
-
-    def multiplied(batch):
-        number = state['calls'] % batches
-        state['calls'] += 1
-        return loss(batch) * factor_of(-1 if number == batches - 1 else number)
-
-    loop._loss = multiplied
-
-
-def snapshot(module):
-    return torch.cat([parameter.detach().reshape(-1).clone() for parameter in module.parameters()])
-
-
-def test_a_step_without_gradient_information_is_counted(search_config):
-    """S_val whose loss does not depend on the network: nothing can be learned from it."""
-    loop = prepared_loop(search_config())
-    with_losses(loop, lambda view: 0.0 if view == -1 else 1.0)
-    before = snapshot(loop.policy)
-    outputs = loop.step(*first_batches(loop))
-    assert outputs['skipped_updates'] == 1 and torch.equal(before, snapshot(loop.policy))
-
-
-@pytest.mark.parametrize(('broken', 'network_steps'), [(0, False), (2, False), (-1, True)])
-@pytest.mark.parametrize(('value', 'fused'), [(float('nan'), False), (float('inf'), False), (float('nan'), True)])
-def test_a_loss_that_is_not_finite_changes_only_what_it_does_not_reach(
-    search_config, broken, network_steps, value, fused
-):
-    loop = prepared_loop(search_config({'optim_wrapper.optimizer.fused': fused}))
-    with_losses(loop, lambda view: value if view == broken else 1.0)
-    policy, network = snapshot(loop.policy), snapshot(loop.model)
-    outputs = loop.step(*first_batches(loop))
-    assert outputs['skipped_updates'] == 1 and torch.equal(policy, snapshot(loop.policy))
-    assert torch.equal(network, snapshot(loop.model)) != network_steps
-    assert torch.isfinite(snapshot(loop.model)).all()
-
-
-def test_too_many_such_steps_in_a_row_end_the_search(search_config):
-    loop = prepared_loop(search_config({'train_cfg.max_skipped_in_a_row': 3}))
-    factors = [float('nan')] * 2 + [1.0] + [float('nan')] * 3
-    batches = first_batches(loop)
-    for step, factor in enumerate(factors[:-1]):
-        with_losses(loop, lambda view, factor=factor: factor)
-        loop.step(*batches)
-        del loop._loss
-        assert loop.skipped_updates == (1, 2, 2, 3, 4)[step]
-    with_losses(loop, lambda view: factors[-1])
-    with pytest.raises(FloatingPointError, match='3 steps in a row.*learning rate'):
-        loop.step(*batches)
+@pytest.mark.parametrize(('interval', 'evaluations'), [(None, 0), (1, 2)])
+def test_a_search_evaluates_only_where_it_is_asked_to(search_config, shapes, interval, evaluations):
+    """The test data need not even be there."""
+    config = search_config({} if interval is None else {'train_cfg.val_interval': interval})
+    if interval is not None:
+        config.val_dataloader.update(num_workers=0, persistent_workers=False)
+        config.val_dataloader.dataset.data_root = f'{shapes}/'
+        config.val_evaluator.ann_file = f'{shapes}/annotations/test.json'
+    runner, hook = build(config), EvaluationHook()
+    runner.register_hook(hook)
+    runner.train()
+    assert hook.count == evaluations
 
 
 def test_p_tp_stays_fixed_without_an_optimizer(search_config):
@@ -469,26 +377,13 @@ def test_views_share_the_sample_and_differ_in_the_operations(search_config):
     """With one candidate that inverts, every augmented view is the negative of an unflipped or flipped clean one."""
     config = search_config()
     config.train_cfg.update(search_space=[('Solarize', 0)], num_ops=1, num_sub_policies=2)
-    loop = prepared_loop(config)
-    data_batch, _ = first_batches(loop)
-    clean, *augmented = data_batch['views']
+    runner = build(config)
+    batch = next(iter(runner.build_train_loop(runner._train_loop).dataloader))['data']
+    clean, *augmented = batch['views']
     for view in augmented:
         for image, negative in zip(clean['inputs'], view['inputs'], strict=True):
             assert any(torch.equal(255 - image, turned) for turned in (negative, negative.flip(-1)))
-    assert data_batch['sub_policies'].shape == (2, 1)
-
-
-def test_seeded_randomness_leaves_no_trace():
-    torch.manual_seed(0)
-    np.random.seed(0)
-    before = torch.get_rng_state(), np.random.get_state()[1].copy()
-    with seeded(1, 2, 3):
-        inside = torch.rand(3).tolist(), np.random.rand(3).tolist(), random.random()
-    assert torch.equal(before[0], torch.get_rng_state()) and np.array_equal(before[1], np.random.get_state()[1])
-    with seeded(1, 2, 3):
-        assert inside == (torch.rand(3).tolist(), np.random.rand(3).tolist(), random.random())
-    with seeded(1, 2, 4):
-        assert inside[0] != torch.rand(3).tolist()
+    assert batch['sub_policies'].shape == (2, 1)
 
 
 def wrapped(config, wrapper):
@@ -536,7 +431,10 @@ def test_samples_that_lose_all_boxes_are_searched_with(search_config):
         (lambda c: c.train_cfg.update(num_sub_policies=0), 'num_sub_policies'),
         (lambda c: c.train_cfg.update(num_ops=0), 'num_ops'),
         (lambda c: c.train_cfg.update(init_total_prob=1.0), 'init_total_prob'),
-        (lambda c: c.train_cfg.policy_optim.pop('total'), "'op' and 'total'"),
+        (lambda c: c.train_cfg.policy_optim.update(alpha=None), "'op' and 'total'"),
+        (lambda c: c.train_cfg.update(estimator='PaperEstimator'), 'estimator must be dict'),
+        (lambda c: c.train_cfg.update(estimator=dict(type='Paper')), "known are .'PaperEstimator'."),
+        (lambda c: c.train_cfg.update(estimator=dict(type='PaperEstimator', decay=1)), "no setting 'decay'"),
         (lambda c: c.train_dataloader.dataset.pipeline.pop(2), 'no DDASAugment'),
         (
             lambda c: c.train_cfg.policy_dataloader.dataset.pipeline.insert(2, dict(type='DDASAugment')),
@@ -573,20 +471,6 @@ def test_adaptive_network_optimizers_are_warned_of(search_config, caplog):
     build(config).train()
     log = next(Path(config.work_dir).glob('*/*.log')).read_text()
     assert 'exact only for SGD' in log
-
-
-@pytest.mark.parametrize(('rate', 'overshoots'), [(0.5, False), (1.5, True)])
-def test_descent_is_negative_where_the_step_overshoots(rate, overshoots):
-    """A parabola whose every step beyond rate 1 ends on the other side of the valley."""
-    weights = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
-    gradients = ViewGradients([weights], num_sub_policies=1)
-    for view in range(2):
-        gradients.add_view(view, weights.square().sum() / 2)
-    gradients.expected(torch.tensor([0.5, 0.5]))
-    gradients.assign()
-    torch.optim.SGD([weights], lr=rate).step()
-    gradients.validation(weights.square().sum() / 2)
-    assert gradients.descent().item() == pytest.approx(-1 if overshoots else 1)
 
 
 @pytest.mark.parametrize(('cosine', 'warned'), [(-0.2, True), (0.2, False)])

@@ -18,8 +18,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace, ViewGradients
 from mmddas.datasets import DDASAugment, SearchDataset
-from mmddas.datasets.views import SampleKey
-from mmddas.engine import ChannelsLastHook, DDASSearchLoop
+from mmddas.datasets.search import SampleKey
+from mmddas.engine import ChannelsLastHook, SearchStep
 
 mmpretrain = pytest.importorskip('mmpretrain')
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'ddas_cls'
@@ -123,18 +123,18 @@ def test_the_host_reads_nothing_between_the_passes_but_whether_to_step(folders, 
     changes = {'optim_wrapper.optimizer.fused': fused, 'train_cfg.max_epochs': 1}
     runner = Runner.from_cfg(search_config(folders, tmp_path / 'work', **changes))
     found = []
-    step, alignments = DDASSearchLoop.step, ViewGradients.alignments
+    step, alignments = SearchStep.__call__, ViewGradients.alignments
     with pytest.MonkeyPatch.context() as patch, ScalarReads() as counter:
 
         def counted_step(*args):
             counter.count = 0
             return step(*args)
 
-        def counted_alignments(gradients):
+        def counted_alignments(*args):
             found.append(counter.count)
-            return alignments(gradients)
+            return alignments(*args)
 
-        patch.setattr(DDASSearchLoop, 'step', counted_step)
+        patch.setattr(SearchStep, '__call__', counted_step)
         patch.setattr(ViewGradients, 'alignments', counted_alignments)
         runner.train()
     assert found == [reads] * 4
@@ -149,7 +149,7 @@ def test_a_compiled_network_finds_the_same_policy(folders, tmp_path):
         runner.train()
         policies.append(runner.train_loop.policy.state_dict())
         statistics.append(torch.cat([value for name, value in runner.model.named_buffers() if 'running' in name]))
-        assert ('_forward' in vars(runner.train_loop)) == bool(compiled)
+        assert ('forward' in vars(runner.train_loop.step)) == bool(compiled)
     torch.testing.assert_close(*policies, rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(*statistics, rtol=1e-3, atol=1e-5)
 

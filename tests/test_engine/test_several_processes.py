@@ -19,9 +19,8 @@ from mmengine.runner import Runner
 from torch.distributed.nn.functional import all_reduce
 
 from mmddas.core import PolicySchedule
-from mmddas.datasets.broken import BrokenDataError, SkippedSamples
-from mmddas.datasets.views import KeyedDataset
-from mmddas.engine import search_loop
+from mmddas.datasets.search import BrokenDataError, KeyedDataset, SkippedSamples
+from mmddas.engine import preconditions
 
 STEPS, BATCH, SAMPLES = 50, 8, 40
 NUM_SUB_POLICIES = 3
@@ -318,7 +317,7 @@ def fill_disk(config: Config, rank: int) -> None:
         raise OSError(28, 'The work dir has 0 MiB left', folder)
 
     if rank == 0:
-        search_loop.check_folder = check_folder
+        preconditions.check_folder = check_folder
 
 
 def test_what_rank_0_finds_in_the_work_dir_ends_all_processes(tmp_path):

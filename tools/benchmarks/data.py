@@ -21,14 +21,15 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, init_default_scope
+from search_settings import with_defaults
 from torch.utils.data import Dataset
 
 from mmddas.command_line import add_arguments, load_config
 from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
 from mmddas.datasets.augment import global_generator
-from mmddas.datasets.views import SampleKey, SearchDataset
+from mmddas.datasets.search import SampleKey, SearchDataset
 from mmddas.datasets.walk import augments_within, datasets_within, transforms_of
-from mmddas.engine.search_loop import build_search_space
+from mmddas.engine.build import build_search_space
 
 BATCH = 4
 
@@ -41,7 +42,7 @@ def milliseconds(function: Callable, *args) -> tuple[float, object]:
 
 def views(config: Config, samples: list[int]) -> None:
     """Prints the parts of making views, their sum, and what making them takes."""
-    loop = config.train_cfg
+    loop = with_defaults(config.train_cfg)
     space = build_search_space(loop.search_space, loop.num_ops)
     count = loop.num_sub_policies
     dataset = SearchDataset(DATASETS.build(config.train_dataloader.dataset), space, count, seed=0)

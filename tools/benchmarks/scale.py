@@ -14,11 +14,12 @@ from collections.abc import Callable
 import torch
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from search_settings import with_defaults
 
 from mmddas.command_line import add_arguments, load_config
 from mmddas.core import AugmentationPolicy, SearchSpace, ViewGradients, sample_sub_policies, update_policy
 from mmddas.datasets import search_loader
-from mmddas.engine.search_loop import build_search_space
+from mmddas.engine.build import build_search_space
 
 TENSORS = 100  # of a network; WRN-40-2 has 119
 BATCHES = 12  # of views, to be timed
@@ -75,7 +76,7 @@ def workers(args: argparse.Namespace) -> None:
     """Prints the time of a batch of views by the number of workers."""
     config = load_config(args)
     init_default_scope(config.default_scope)
-    loop = config.train_cfg
+    loop = with_defaults(config.train_cfg)
     space = build_search_space(loop.search_space, loop.num_ops)
     measured = {}
     for count in (1, 2, 4):

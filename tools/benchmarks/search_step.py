@@ -17,31 +17,31 @@ from itertools import accumulate
 
 import torch
 
-import mmddas  # noqa: F401  (registers the search loop, and makes MMCV work without compiled operators)
 from mmddas.command_line import add_arguments, build_runner, load_config
+from mmddas.engine import SearchStep
 
 
-def plain_passes(loop, data_batch: dict, policy_batch: dict, training: bool = False) -> None:
+def plain_passes(
+    step: SearchStep, views: list, sub_policies: torch.Tensor, policy_batch: dict, training: bool = False
+) -> None:
     """Forward and backward of every batch of a search step, as plain training does them; with its steps if asked to."""
-    optim_wrapper = loop.runner.optim_wrapper
-    for batch in [*data_batch['views'], policy_batch]:
-        loss = loop._loss(batch)
+    optim_wrapper = step.optim_wrapper
+    for batch in [*views, policy_batch]:
+        loss = step.loss(batch)
         optim_wrapper.backward(loss)
         if training:
             optim_wrapper.step()
         optim_wrapper.zero_grad()
 
 
-def plain_arithmetic(loop) -> Callable[[], None]:
+def plain_arithmetic(step: SearchStep) -> Callable[[], None]:
     """What Algorithm 1 does with L^ + 2 gradients and the weights, on plain vectors ``(P,)``: the least it can cost.
 
     L^ + 2 gradients are kept, L^ differences taken and summed up, SGD with momentum and weight decay makes its step,
     and L^ dot products are taken.
     """
-    size = sum(parameter.numel() for parameter in loop.model.parameters() if parameter.requires_grad)
-    first = next(loop.model.parameters())
-    gradient, weights, momentum = (torch.randn(size, device=first.device, dtype=first.dtype) for _ in range(3))
-    views = torch.randn(loop.num_sub_policies + 1, size, device=first.device, dtype=first.dtype)
+    gradient, weights, momentum = (torch.randn_like(step.gradients.g_0) for _ in range(3))  # (P,)
+    views = torch.stack([torch.randn_like(gradient) for _ in range(step.num_sub_policies + 1)])
 
     def work() -> None:
         with torch.no_grad():
@@ -49,7 +49,7 @@ def plain_arithmetic(loop) -> Callable[[], None]:
                 view.copy_(gradient)
             for view in views[1:]:
                 torch.sub(views[0], view, out=view)
-            total = views[0] - views[1:].T @ torch.ones(len(views) - 1, device=first.device, dtype=first.dtype)
+            total = views[0] - views[1:].T @ views.new_ones(len(views) - 1)
             momentum.mul_(0.9).add_(total.add_(weights, alpha=1e-4))
             weights.sub_(momentum, alpha=1e-3)
             total.copy_(gradient)
@@ -81,27 +81,25 @@ def peak_memory(function: Callable, *args) -> int:
     return max(accumulate(event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())))
 
 
-def gradients_kept(loop, data_batch: dict, policy_batch: dict) -> float:
+def gradients_kept(step: SearchStep, *batches) -> float:
     """The peak of a search step's memory above that of training steps on the same batches, in gradients ``(P,)``."""
-    parameters = [parameter for parameter in loop.model.parameters() if parameter.requires_grad]
-    gradient = sum(parameter.numel() * parameter.element_size() for parameter in parameters)
-    functions = functools.partial(plain_passes, loop, training=True), loop.step
+    functions = functools.partial(plain_passes, step, training=True), step
     for function in functions:  # momentum, and whatever else comes with the first call
-        function(data_batch, policy_batch)
-    plain, step = (peak_memory(function, data_batch, policy_batch) for function in functions)
+        function(*batches)
+    plain, search = (peak_memory(function, *batches) for function in functions)
     # The buffers of a search are there before a step.
-    return (step - plain) / gradient + loop.num_sub_policies + 2
+    return (search - plain) / step.gradients.g_0.nbytes + step.num_sub_policies + 2
 
 
-def measure(loop, data_batch: dict, policy_batch: dict, repeats: int, warmup: int) -> dict[str, list[float]]:
+def measure(step: SearchStep, batches: tuple, repeats: int, warmup: int) -> dict[str, list[float]]:
     """Seconds of every repeat."""
     times = dict(plain=[], step=[], arithmetic=[])
-    functions = dict(plain=lambda *batches: plain_passes(loop, *batches), step=loop.step)
-    arithmetic = plain_arithmetic(loop)
+    functions = dict(plain=functools.partial(plain_passes, step), step=step)
+    arithmetic = plain_arithmetic(step)
     for repeat in range(warmup + repeats):
         # In either order, so that what one leaves in caches and clocks does the other no favour.
         for name in [*functions][:: 1 if repeat % 2 == 0 else -1]:
-            times[name].append(seconds(functions[name], data_batch, policy_batch))
+            times[name].append(seconds(functions[name], *batches))
         times['arithmetic'].append(seconds(arithmetic))
     return {name: measured[warmup:] for name, measured in times.items()}
 
@@ -122,38 +120,37 @@ def main() -> None:
     runner._init_model_weights()
     runner.model.train()
     loop.prepare()
-    batches = iter(loop.dataloader)
     try:
-        data_batch, policy_batch = next(batches)['data'], next(loop._policy_batches)['data']
+        data_batch, policy_batch = next(loop.batches.epoch(0))
     finally:
-        batches.shut_down()
-        loop._policy_batches.shut_down()
+        loop.batches.shut_down()
+    step, batches = loop.step, (data_batch['views'], data_batch['sub_policies'], policy_batch)
     if args.profile:
-        loop.step(data_batch, policy_batch)
+        step(*batches)
         with torch.profiler.profile() as profiler:
-            loop.step(data_batch, policy_batch)
+            step(*batches)
         on = 'self_cuda_time_total' if torch.cuda.is_available() else 'self_cpu_time_total'
         print(profiler.key_averages().table(sort_by=on, row_limit=25))
         return
 
-    kept = gradients_kept(loop, data_batch, policy_batch)
-    found = measure(loop, data_batch, policy_batch, args.repeats, args.warmup)
-    plain, step, arithmetic = (statistics.median(found[name]) * 1e3 for name in ('plain', 'step', 'arithmetic'))
+    kept = gradients_kept(step, *batches)
+    found = measure(step, batches, args.repeats, args.warmup)
+    plain, search, arithmetic = (statistics.median(found[name]) * 1e3 for name in ('plain', 'step', 'arithmetic'))
     ratio = statistics.median(b / a for a, b in zip(found['plain'], found['step'], strict=True))
     outside = statistics.median(b - a for a, b in zip(found['plain'], found['step'], strict=True)) * 1e3
 
-    parameters = sum(p.numel() for p in loop.model.parameters() if p.requires_grad)
+    parameters = step.gradients.g_0.numel()
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f'CPU, {torch.get_num_threads()} threads'
     print(f'\n{args.config} on {device}; {parameters / 1e6:.2f} million trainable parameters, {args.repeats} repeats')
-    print(f'plain forward and backward of {loop.num_sub_policies + 2} batches {plain:10.1f} ms')
-    print(f'search step                             {step:10.1f} ms')
+    print(f'plain forward and backward of {step.num_sub_policies + 2} batches {plain:10.1f} ms')
+    print(f'search step                             {search:10.1f} ms')
     print(f'outside forward and backward            {outside:10.1f} ms')
     print(f'the same arithmetic on plain tensors    {arithmetic:10.1f} ms')
-    print(f'ratio {ratio:.3f}; images per second {loop.dataloader.batch_sampler.batch_size / step * 1e3:.2f}')
-    print(f'memory above training steps: {kept:.2f} gradients, of {loop.num_sub_policies + 2} that a step may keep')
+    print(f'ratio {ratio:.3f}; images per second {loop.dataloader.batch_sampler.batch_size / search * 1e3:.2f}')
+    print(f'memory above training steps: {kept:.2f} gradients, of {step.num_sub_policies + 2} that a step may keep')
     if args.at_most is not None and ratio > args.at_most:
         raise SystemExit(f'The ratio is above {args.at_most:g}')
-    if args.at_most is not None and kept > loop.num_sub_policies + 2.01:
+    if args.at_most is not None and kept > step.num_sub_policies + 2.01:
         raise SystemExit('A step keeps more memory than L^ + 2 gradients')
 
 

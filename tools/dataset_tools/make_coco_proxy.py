@@ -6,7 +6,7 @@ python tools/dataset_tools/make_coco_proxy.py data/coco/annotations/instances_tr
 import argparse
 import sys
 
-from mmddas.datasets.proxy import absent_classes, describe, name_some, write_search_split
+from mmddas.datasets.proxies.coco import absent_classes, describe, name_some, write_search_split
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:

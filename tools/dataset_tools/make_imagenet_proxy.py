@@ -7,8 +7,8 @@ python tools/dataset_tools/make_imagenet_proxy.py data/imagenet/train --ann-file
 import argparse
 import sys
 
-from mmddas.datasets.class_proxy import CLASSES_FILE, TRAIN_FILE, VAL_FILE, write_class_split
-from mmddas.datasets.proxy import name_some
+from mmddas.datasets.proxies.classes import CLASSES_FILE, TRAIN_FILE, VAL_FILE, write_class_split
+from mmddas.datasets.proxies.coco import name_some
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:

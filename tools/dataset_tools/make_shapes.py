@@ -5,7 +5,7 @@ python tools/dataset_tools/make_shapes.py --out-dir data/shapes
 
 import argparse
 
-from mmddas.datasets.shapes import PLANTS, make_shapes
+from mmddas.datasets.proxies.shapes import PLANTS, make_shapes
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:

@@ -15,7 +15,7 @@ from PIL import Image
 from searches import final_policy
 
 from mmddas.datasets import DDASAugment
-from mmddas.datasets.broken import BrokenDataError, BrokenSample, SkippedSamples, is_of_the_data, listed
+from mmddas.datasets.search.broken import BrokenDataError, BrokenSample, SkippedSamples, is_of_the_data, listed
 
 
 def rewritten(write):

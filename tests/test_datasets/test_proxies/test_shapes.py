@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmddas.datasets.shapes import (
+from mmddas.datasets.proxies.shapes import (
     CROWDED,
     META_FILE,
     PLANTS,

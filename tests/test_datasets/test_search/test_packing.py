@@ -8,7 +8,7 @@ from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.structures import InstanceData
 from torch.utils.data import Dataset
 
-from mmddas.datasets.packing import PackedBatch, PackingCollate, UnpackingLoader, pack, unpack
+from mmddas.datasets.search.packing import PackedBatch, PackingCollate, UnpackingLoader, pack, unpack
 
 TENSORS = {
     'uint8': torch.arange(60, dtype=torch.uint8).reshape(3, 4, 5),

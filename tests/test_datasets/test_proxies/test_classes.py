@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmddas.datasets.class_proxy import (
+from mmddas.datasets.proxies.classes import (
     CLASSES_FILE,
     TRAIN_FILE,
     VAL_FILE,

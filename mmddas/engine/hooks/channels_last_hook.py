@@ -4,8 +4,6 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
-from .search_loop import DDASSearchLoop
-
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
@@ -17,7 +15,7 @@ class ChannelsLastHook(Hook):
 
     def before_train(self, runner) -> None:
         # Not earlier: weights that are drawn in another order in memory are other weights.
-        model, searches = runner.model, isinstance(runner.train_loop, DDASSearchLoop)
+        model, searches = runner.model, hasattr(runner.train_loop, 'policy')
         if is_model_wrapper(model) and not searches:
             print_log('ChannelsLastHook: not used, the network is trained by several processes', logger='current')
             return

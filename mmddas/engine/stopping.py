@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, met between two iterations."""
+"""Ctrl-C, SIGTERM and failures, met between two iterations."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import os
 import signal
 import threading
 import time
+
+from mmengine.logging import print_log
+
+from .checkpoints import save_now
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # What follows a signal sooner comes from the same event: a launcher passes on what all its processes have got.
@@ -45,3 +49,38 @@ class StopSignals:
         elif now - self._first > SAME_EVENT_SECONDS or os.getpid() != self._process:
             self._restore()
             os.kill(os.getpid(), number)
+
+
+class Stopping:
+    """Whether a search has to end after the step at hand.
+
+    Within the ``with`` block signals are only noted. Other processes may be waiting in the step for this one, so that
+    all learn of it in the step's own message, and end together.
+    """
+
+    def __init__(self) -> None:
+        self.signals = StopSignals()
+        self.agreed = False  # with all processes, in the last step
+
+    def __enter__(self) -> Stopping:
+        self.signals.__enter__()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.signals.__exit__(*error)
+
+    @property
+    def told(self) -> bool:
+        """This process has got a signal."""
+        return self.signals.received is not None
+
+    def end_if_agreed(self, runner, failure: Exception | None) -> None:
+        """Save a checkpoint and end, as signals do, or with this process's failure, where any process has to stop."""
+        if not self.agreed:
+            return
+        path = save_now(runner)
+        why = '' if self.told or failure else ', because another process did, whose messages say why'
+        print_log(f'Stopped after iteration {runner.iter}{why}; {path} is saved, --resume goes on from it', 'current')
+        if failure is not None:
+            raise failure
+        raise SystemExit(128 + (self.signals.received or signal.SIGTERM))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mmddas.datasets.proxy import absent_classes, describe, split_coco, write_search_split
+from mmddas.datasets.proxies.coco import absent_classes, describe, split_coco, write_search_split
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'dataset_tools' / 'make_coco_proxy.py'
 NUM_IMAGES, NUM_EMPTY, NUM_CROWD_ONLY = 60, 6, 4
@@ -193,7 +193,7 @@ def test_a_failed_write_leaves_the_old_file(source, tmp_path, monkeypatch):
     ann_file = tmp_path / 'a.json'
     ann_file.write_text(json.dumps(source))
     old = {path: path.read_bytes() for path in write_search_split(ann_file, None, 20, 10, seed=0)}
-    monkeypatch.setattr('mmddas.datasets.proxy.os.replace', lambda *_: (_ for _ in ()).throw(OSError('disk')))
+    monkeypatch.setattr('mmddas.datasets.proxies.coco.os.replace', lambda *_: (_ for _ in ()).throw(OSError('disk')))
     with pytest.raises(OSError, match='disk'):
         write_search_split(ann_file, None, 20, 10, seed=1)
     assert {path: path.read_bytes() for path in old} == old

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmdet.structures.bbox import HorizontalBoxes
 
-from mmddas.datasets.views import copier
+from mmddas.datasets.search.views import copier
 
 
 def sample(**more):

@@ -4,8 +4,7 @@ from mmengine.registry import HOOKS
 
 from mmddas.core import PolicySchedule
 from mmddas.datasets import find_augments
-
-from .tasks import TASKS
+from mmddas.engine.tasks import TASKS
 
 
 @HOOKS.register_module()

@@ -26,7 +26,7 @@ import numpy as np
 
 from mmddas.core.files import atomic_path
 
-from .proxy import name_some
+from .coco import name_some
 
 TRAIN_FILE, VAL_FILE, CLASSES_FILE = 'search_train.txt', 'search_val.txt', 'search_classes.txt'
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')  # those of MMPretrain's CustomDataset

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import errno
 import logging
-import math
 import traceback
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import numpy as np
 from mmengine.logging import print_log
 
 # Mistakes in a pipeline, or of the machine, and not in the data: they end the run at once, with their traceback.
@@ -37,9 +35,14 @@ class SkippedSamples:
         data: The data set's name in messages.
         size: Its number of samples.
         max_share: Share of them that may be skipped.
+
+    Raises:
+        ValueError: ``max_share`` is no share.
     """
 
     def __init__(self, data: str, size: int, max_share: float) -> None:
+        if not isinstance(max_share, (int, float)) or not 0 <= max_share <= 1:
+            raise ValueError(f'max_broken_share must be a number from 0 to 1, got {max_share!r}')
         self.data = data
         self.size = size
         self.max_share = max_share
@@ -113,27 +116,3 @@ def broken_sample(dataset: object, index: int, error: Exception) -> BrokenSample
     reason = ' '.join(str(error).split()) or f'in {last.name}, {last.filename}:{last.lineno}'
     name = getattr(error, 'sample_name', None) or _name(dataset, index)
     return BrokenSample(name, f'{type(error).__name__}: {reason}')
-
-
-def check_sample(results: dict) -> None:
-    """Raise ValueError unless operations can work on a sample of a pipeline.
-
-    Its image has to be ``(H, W, 3)`` uint8 and not empty, its boxes, if it has any, made of finite numbers.
-    """
-    image = results['img']
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        found = f'{image.dtype} {image.shape}' if isinstance(image, np.ndarray) else type(image).__name__
-        raise ValueError(f'expected an image (H, W, 3) of uint8, found {found}; load it with color_type="color"')
-    if image.size == 0:
-        raise ValueError(f'the image has no pixels: shape {image.shape}')
-    if 'gt_bboxes' in results:
-        check_boxes(results['gt_bboxes'])
-
-
-def check_boxes(boxes: object) -> None:
-    """Raise ValueError where one of ``boxes``, an array, a tensor or MMDetection's, is not made of finite numbers."""
-    boxes = getattr(boxes, 'tensor', boxes)
-    # In plain Python, since between transforms the first call into NumPy or PyTorch takes longer than a hundred boxes.
-    if not all(map(math.isfinite, boxes.flatten().tolist())):
-        bad = next(box for box in boxes.tolist() if not all(map(math.isfinite, box)))
-        raise ValueError(f'a box is not made of finite numbers: {bad}')

@@ -1,0 +1,44 @@
+"""How alignments become a step of the policy: one estimator a file, chosen by its name.
+
+``train_cfg=dict(type='DDASSearchLoop', estimator=dict(type='PaperEstimator'), ...)``. An estimator of one's own enters
+the table by ``ESTIMATORS['MyEstimator'] = MyEstimator``, in a module that the config's ``custom_imports`` names.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+
+from torch.optim import Optimizer
+
+from ..policy import AugmentationPolicy
+from .base import PolicyEstimator
+from .paper import PaperEstimator
+
+ESTIMATORS: dict[str, type[PolicyEstimator]] = {estimator.__name__: estimator for estimator in (PaperEstimator,)}
+
+
+def build_estimator(
+    policy: AugmentationPolicy, optimizers: Sequence[Optimizer], type: str = 'PaperEstimator', **settings: object
+) -> PolicyEstimator:
+    """An estimator by name.
+
+    Args:
+        policy: The policy.
+        optimizers: The optimizers of its logits.
+        type: A name of ``ESTIMATORS``.
+        **settings: What the estimator takes beside these.
+
+    Raises:
+        ValueError: There is no such estimator, or it has no such setting.
+    """
+    if type not in ESTIMATORS:
+        raise ValueError(f'Unknown estimator {type!r}; known are {sorted(ESTIMATORS)}')
+    known = [*inspect.signature(ESTIMATORS[type]).parameters][2:]
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        raise ValueError(f'{type} has no setting {unknown[0]!r}; it takes {known}')
+    return ESTIMATORS[type](policy, optimizers, **settings)
+
+
+__all__ = ['ESTIMATORS', 'PaperEstimator', 'PolicyEstimator', 'build_estimator']

@@ -1,0 +1,73 @@
+"""What every estimator of a policy's step is asked, and may keep."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from ..gradients import ViewGradients
+from ..policy import AugmentationPolicy
+
+
+class PolicyEstimator(ABC):
+    """Turns what a search step has found into a step of the policy.
+
+    In every step, once the network has moved and S_val's gradient is there, an estimator is asked twice:
+    :meth:`direction`, along what the views' gradients are compared, and :meth:`update`, to step the policy on the
+    alignments along it. Between the two the processes of a search agree on the alignments, so that all of them make the
+    same step. What an estimator keeps from step to step is in its :meth:`state_dict`.
+
+    Args:
+        policy: What it steps.
+        optimizers: The optimizers of the policy's logits.
+    """
+
+    def __init__(self, policy: AugmentationPolicy, optimizers: Sequence[Optimizer]) -> None:
+        self.policy = policy
+        self.optimizers = list(optimizers)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What a resumed search must share with the interrupted one, beside the optimizers."""
+        return {}
+
+    def direction(self, gradients: ViewGradients) -> Tensor:
+        """d ``(P,)`` in a_l = d . (g_0 - g_l).
+
+        Here it is the paper's: g_val, of this step's batch of S_val. An estimator that needs the gradients of earlier
+        steps keeps them here, as copies, since their memory is used again; after a diverged step they are not finite.
+        """
+        return gradients.g_val
+
+    @abstractmethod
+    def update(self, indices: Tensor, alignments: Tensor, learning_rate: float = 1.0) -> bool:
+        """Step the policy.
+
+        Args:
+            indices: Sub-policies phi_l ``(L^, N_o)``; of R processes that have drawn their own, ``(R, L^, N_o)``.
+            alignments: a_l ``(L^,)`` or ``(R, L^)``, on the CPU; positive where phi_l hurts the validation loss.
+            learning_rate: The network's in this step, the paper's eta.
+
+        Returns:
+            False where nothing can be learned from the step (an alignment that is not finite, or all are 0): then
+            policy and optimizers are as they were.
+        """
+
+    @torch.no_grad()
+    def scalars(self) -> dict[str, Tensor]:
+        """What the log tells of the policy: p_tp, and the entropy of p_o in nats."""
+        log_probs = self.policy.op_logits.log_softmax(dim=0)
+        return dict(total_prob=self.policy.total_prob.detach(), op_entropy=-(log_probs.exp() * log_probs).sum())
+
+    def state_dict(self) -> dict:
+        """All that the next step depends on beside the policy, as tensors and plain values."""
+        return dict(optimizers=[optimizer.state_dict() for optimizer in self.optimizers])
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from :meth:`state_dict`, to the bit."""
+        for optimizer, saved in zip(self.optimizers, state['optimizers'], strict=True):
+            optimizer.load_state_dict(saved)

@@ -1,0 +1,29 @@
+"""What a sample of a pipeline has to be for operations to work on it."""
+
+import math
+
+import numpy as np
+
+
+def check_sample(results: dict) -> None:
+    """Raise ValueError unless operations can work on a sample of a pipeline.
+
+    Its image has to be ``(H, W, 3)`` uint8 and not empty, its boxes, if it has any, made of finite numbers.
+    """
+    image = results['img']
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        found = f'{image.dtype} {image.shape}' if isinstance(image, np.ndarray) else type(image).__name__
+        raise ValueError(f'expected an image (H, W, 3) of uint8, found {found}; load it with color_type="color"')
+    if image.size == 0:
+        raise ValueError(f'the image has no pixels: shape {image.shape}')
+    if 'gt_bboxes' in results:
+        check_boxes(results['gt_bboxes'])
+
+
+def check_boxes(boxes: object) -> None:
+    """Raise ValueError where one of ``boxes``, an array, a tensor or MMDetection's, is not made of finite numbers."""
+    boxes = getattr(boxes, 'tensor', boxes)
+    # In plain Python, since between transforms the first call into NumPy or PyTorch takes longer than a hundred boxes.
+    if not all(map(math.isfinite, boxes.flatten().tolist())):
+        bad = next(box for box in boxes.tolist() if not all(map(math.isfinite, box)))
+        raise ValueError(f'a box is not made of finite numbers: {bad}')

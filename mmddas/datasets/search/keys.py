@@ -1,0 +1,149 @@
+"""Data sets indexed by a sample's place in the search, on which alone what is random in it depends.
+
+The key travels with the sample's index, so that neither the number of workers nor their lives can change a search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import NamedTuple
+
+import numpy as np
+from torch.utils.data import Dataset, get_worker_info
+
+from mmddas.datasets.samples import check_boxes
+from mmddas.datasets.walk import datasets_within
+
+from .broken import BrokenDataError, BrokenSample, NamedFailures, broken_sample, is_of_the_data, listed
+from .seeding import REPLACEMENTS, SAMPLE, preserved_generators, seed_generators
+
+# How often a sample that is broken, or that the pipeline rejects, is replaced by another, before this is an error.
+MAX_REPLACEMENTS = 100
+
+
+class SampleKey(NamedTuple):
+    """Which sample, in which batch of which pass over the data."""
+
+    index: int
+    epoch: int
+    batch: int
+
+
+class UsableSample(NamedTuple):
+    """A sample, and those that were broken and that it stands in for."""
+
+    sample: object
+    broken: tuple[BrokenSample, ...]
+
+
+class KeyedBatchSampler:
+    """A batch sampler that yields :class:`SampleKey` in place of indices.
+
+    Args:
+        batch_sampler: The data loader's own; its sampler's ``set_epoch``, if it has one, is called.
+        start: Batches before the first one, counted through the passes over the data. None: a single pass at a
+            time, that of :meth:`set_epoch`. A number: passes without end.
+    """
+
+    def __init__(self, batch_sampler, start: int | None = None) -> None:
+        self.batch_sampler = batch_sampler
+        self.sampler = batch_sampler.sampler
+        self.batch_size = getattr(batch_sampler, 'batch_size', None)
+        self.start = start
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
+        """The pass over the data to make next, and the batch of it to begin with."""
+        self.epoch = epoch
+        self.first_batch = first_batch
+        for sampler in (self.sampler, self.batch_sampler):
+            if hasattr(sampler, 'set_epoch'):
+                sampler.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        """Batches of one pass."""
+        return len(self.batch_sampler)
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        if self.start is None:
+            yield from self._one_pass()
+            return
+        # Counted, not computed: a pass may have fewer batches than it says, or no end.
+        epoch, count = 0, 0
+        while True:
+            self.set_epoch(epoch)
+            before = count
+            for keys in self._one_pass():
+                if count >= self.start:
+                    yield keys
+                count += 1
+            if count == before:
+                raise ValueError('S_val gives no batches: it holds less than one; lower its batch_size or drop_last')
+            epoch += 1
+
+    def _one_pass(self) -> Iterator[list[SampleKey]]:
+        for batch, indices in enumerate(self.batch_sampler):
+            if batch >= self.first_batch:
+                yield [SampleKey(index, self.epoch, batch) for index in indices]
+
+
+class KeyedDataset(Dataset):
+    """A dataset indexed by :class:`SampleKey`: what is random in its pipeline depends on the key alone.
+
+    Another sample, chosen by the key too, stands in for one that is broken or that the pipeline rejects.
+    """
+
+    def __init__(self, dataset: Dataset, seed: int) -> None:
+        self.dataset = dataset
+        self.seed = seed
+        for part in datasets_within(dataset):
+            if hasattr(part, 'prepare_data') and not isinstance(part.prepare_data, NamedFailures):
+                part.prepare_data = NamedFailures(part)
+
+    @property
+    def metainfo(self) -> dict:
+        return getattr(self.dataset, 'metainfo', {})
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, key: SampleKey) -> UsableSample:
+        # A data worker's generators serve nobody else; saving them takes longer than an operation on a small image.
+        with nullcontext() if get_worker_info() else preserved_generators():
+            return self._usable(key)
+
+    def _usable(self, key: SampleKey) -> UsableSample:
+        index, broken, cause = key.index, [], None
+        for attempt in range(MAX_REPLACEMENTS):
+            try:
+                sample = self.load(key._replace(index=index))
+            except Exception as error:
+                if not is_of_the_data(error):
+                    raise
+                broken.append(broken_sample(self.dataset, index, error))
+                cause = error
+            else:
+                if sample is not None:
+                    return UsableSample(sample, tuple(broken))
+            rng = np.random.default_rng((self.seed, key.epoch, key.batch, key.index, REPLACEMENTS, attempt))
+            index = int(rng.integers(len(self)))
+        if broken:
+            found = listed(dict.fromkeys(broken))
+            raise BrokenDataError(f'{MAX_REPLACEMENTS} samples in a row are broken or rejected:\n{found}') from cause
+        raise RuntimeError(
+            f'The pipeline rejected {MAX_REPLACEMENTS} samples in a row; check its filters (FilterAnnotations, ...) '
+            'and the annotations'
+        )
+
+    def load(self, key: SampleKey) -> object:
+        """The packed sample of the key's index, or None where the pipeline rejects it; raises where it is broken.
+
+        The global generators are left as they come, for what is random after loading.
+        """
+        seed_generators(self.seed, key.epoch, key.batch, key.index, SAMPLE)
+        sample = self.dataset[key.index]
+        instances = getattr(sample.get('data_samples'), 'gt_instances', ()) if isinstance(sample, dict) else ()
+        if 'bboxes' in instances:
+            check_boxes(instances.bboxes)
+        return sample

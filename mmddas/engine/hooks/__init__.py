@@ -1,0 +1,8 @@
+"""Hooks for MMEngine's Runner: of searches, and of trainings with their policies."""
+
+from .channels_last_hook import ChannelsLastHook
+from .policy_figure_hook import PolicyFigureHook
+from .policy_schedule_hook import PolicyScheduleHook
+from .policy_snapshot_hook import PolicySnapshotHook
+
+__all__ = ['ChannelsLastHook', 'PolicyFigureHook', 'PolicyScheduleHook', 'PolicySnapshotHook']

@@ -1,0 +1,71 @@
+"""What a search refuses, or warns of, before its first step."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+from mmengine.dataset import InfiniteSampler
+from mmengine.dist import broadcast_object_list, get_rank
+from mmengine.logging import print_log
+from torch.utils.data import DataLoader
+
+from mmddas.core.files import check_folder
+
+from .checkpoints import remove_unfinished
+
+# Optimizers whose step is linear in the gradient, as Eq. 16 and 17 need it.
+LINEAR_OPTIMIZERS = (torch.optim.SGD,)
+
+
+def check_whole_numbers(**numbers: object) -> None:
+    """Raise ValueError, with its name, for what is not a whole number of at least 1."""
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise ValueError(f'{name} must be a whole number of at least 1, got {number!r}')
+
+
+def check_passes(loader: DataLoader) -> None:
+    """Raise ValueError unless an epoch of S_train has a beginning and an end."""
+    if len(loader) == 0:
+        raise ValueError(
+            f'S_train gives no batches: it has {len(loader.dataset)} samples; lower its batch_size or drop_last'
+        )
+    sampler = getattr(loader.batch_sampler, 'sampler', None)
+    if isinstance(sampler, InfiniteSampler) or hasattr(sampler, '_indices_of_rank'):
+        raise ValueError(
+            f'S_train is drawn by {type(sampler).__name__}, which has no end, and a search goes by epochs: use '
+            "sampler=dict(type='DefaultSampler', shuffle=True)"
+        )
+
+
+def check_optimizer(optim_wrapper) -> None:
+    """Raise ValueError where gradients are accumulated, and warn of optimizers that the method is not exact for."""
+    if getattr(optim_wrapper, '_accumulative_counts', 1) != 1:
+        raise ValueError(
+            'A search cannot accumulate gradients over iterations (the policy learns from every step): '
+            'remove accumulative_counts from optim_wrapper and raise the batch size instead'
+        )
+    if not isinstance(optim_wrapper.optimizer, LINEAR_OPTIMIZERS):
+        print_log(
+            f'The network is trained by {type(optim_wrapper.optimizer).__name__}, but the policy gradients '
+            '(Eq. 16, 17) are exact only for SGD, whose step is linear in the gradient. The search may mislead.',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def check_work_dir(work_dir: str, network: torch.nn.Module, resumed: bool) -> None:
+    """Have rank 0, which alone writes, look at the work dir; an OSError of what it found on all processes."""
+    found: list[OSError | None] = [None]
+    if get_rank() == 0:
+        # Weights and a momentum; twice at first, since the old checkpoint stays until the new one is there.
+        weights = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
+        try:
+            check_folder(work_dir, 'The work dir', (2 if resumed else 4) * weights)
+            remove_unfinished(work_dir)
+        except OSError as error:
+            found = [error]
+    broadcast_object_list(found)
+    if found[0] is not None:
+        raise found[0]

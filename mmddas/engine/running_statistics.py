@@ -1,0 +1,21 @@
+"""What a network's normalisations remember of the batches that they have seen."""
+
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+
+
+class FrozenRunningStatistics:
+    """Within the ``with`` block batch statistics are used, as in training, but do not enter the running ones."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._norms = [module for module in network.modules() if isinstance(module, _NormBase)]
+        self._frozen: list[_NormBase] = []
+
+    def __enter__(self) -> None:
+        self._frozen = [norm for norm in self._norms if norm.track_running_stats]
+        for norm in self._frozen:
+            norm.track_running_stats = False
+
+    def __exit__(self, *error) -> None:
+        for norm in self._frozen:
+            norm.track_running_stats = True

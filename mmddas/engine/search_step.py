@@ -1,0 +1,138 @@
+"""A step of DDAS: lines 5 to 13 of Algorithm 1 in Liu et al., Direct Differentiable Augmentation Search.
+
+L^ sub-policies phi_l of N_o out of K candidates; P, the number of the network's trainable parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from mmengine.optim import OptimWrapper
+from torch import Tensor, nn
+
+from mmddas.core import AugmentationPolicy, PolicyEstimator, ViewGradients, expected_loss_weights
+
+from .processes import average
+from .running_statistics import FrozenRunningStatistics
+
+Batch = dict | list | tuple
+"""A batch as data loaders give it to a network of MMEngine's."""
+
+
+class SearchStep:
+    """Steps a network on S_train, then its policy on S_val.
+
+    Args:
+        network: Any model with MMEngine's ``loss`` mode, and no distributed wrapper, whose reducer gradients that are
+            taken one by one would upset.
+        optim_wrapper: Steps the network; its precision, loss scale and gradient clipping hold.
+        policy: What is searched, on the CPU: its few numbers take less time there than to launch kernels for them.
+        estimator: Steps the policy.
+        num_sub_policies: L^.
+        share: Given this process's sub-policies ``(L^, N_o)`` and alignments ``(L^,)``, what all processes have found,
+            on the CPU. None: there are no others.
+        compile_options: Arguments of ``torch.compile`` for the network's passes; None leaves them as they are.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optim_wrapper: OptimWrapper,
+        policy: AugmentationPolicy,
+        estimator: PolicyEstimator,
+        num_sub_policies: int,
+        share: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
+        compile_options: dict | None = None,
+    ) -> None:
+        self.network = network
+        self.optim_wrapper = optim_wrapper
+        self.policy = policy
+        self.estimator = estimator
+        self.num_sub_policies = num_sub_policies
+        self.share = share or (lambda indices, alignments: (indices, alignments.cpu()))
+        parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.gradients = ViewGradients(parameters, num_sub_policies)
+        self._frozen_statistics = FrozenRunningStatistics(network)
+        if compile_options is not None:
+            self.forward = torch.compile(self.forward, **compile_options)
+
+    def __call__(self, views: list[Batch], sub_policies: Tensor, policy_batch: Batch) -> dict[str, Tensor | bool]:
+        """One step.
+
+        Args:
+            views: D_0, a mini-batch of S_train, and phi_1(D_0), ..., phi_L^(D_0).
+            sub_policies: phi_1, ..., phi_L^, drawn uniformly: ``(L^, N_o)``.
+            policy_batch: V, a mini-batch of S_val.
+
+        Returns:
+            ``updated``, whether the policy could learn; losses on the CPU: ``loss_views`` ``(L^ + 1,)`` and, scalar,
+            ``loss`` (the expected one) and ``loss_val``; ``descent``, see :meth:`ViewGradients.descent`.
+        """
+        gradients, optim_wrapper = self.gradients, self.optim_wrapper
+        with torch.no_grad():
+            weights = expected_loss_weights(
+                self.policy, sub_policies
+            )  # (L^ + 1,)  w_0, w_l = p_tp P(phi_l) / Z, Eq. 12
+
+        # The gradients of the clean and the augmented views at theta_t, g_0 and g_0 - g_l: (L^ + 1, P).
+        losses = []
+        scale = self._loss_scale()
+        for view, batch in enumerate(views):
+            loss = self.loss(batch)
+            gradients.add_view(view, loss, scale)
+            losses.append(loss.detach())
+
+        # theta_{t+1} = theta_t - eta sum_l w_l g_l, Eq. 5 and 6.
+        expected = average(gradients.expected(weights))  # (P,)
+        learning_rate = optim_wrapper.param_groups[0]['lr']
+        self._step_network(expected)
+
+        # The gradient of S_val at theta_{t+1}, g_val: (P,).
+        with self._frozen_statistics:
+            loss = self.loss(policy_batch)
+        average(gradients.validation(loss, self._loss_scale()))
+        losses.append(loss.detach())
+
+        # a_l = g_val . (g_0 - g_l): (L^,), and the policy's step on them, Eq. 15 to 17.
+        alignments = gradients.alignments(self.estimator.direction(gradients))
+        descent = gradients.descent()
+        optim_wrapper.zero_grad()
+        updated = self.estimator.update(*self.share(sub_policies, alignments), learning_rate)
+
+        *losses, descent = torch.stack([*losses, descent]).cpu()  # what is logged, in one read of the device
+        loss_views, loss_val = torch.stack(losses[:-1]), losses[-1]
+        expected_loss = (weights * loss_views).sum()
+        return dict(updated=updated, loss_views=loss_views, loss=expected_loss, loss_val=loss_val, descent=descent)
+
+    def _step_network(self, expected: Tensor) -> None:
+        """Step on the expected gradient, unless it is not finite."""
+        optim_wrapper = self.optim_wrapper
+        # AMP's loss scaler finds such gradients by itself, and has to see them.
+        if not hasattr(optim_wrapper, 'loss_scaler'):
+            finite = torch.isfinite(expected).all()
+            # Optimizers with this flag, by which loss scalers know them, look at it on the device: no need to wait.
+            if getattr(optim_wrapper.optimizer, '_step_supports_amp_scaling', False):
+                optim_wrapper.optimizer.found_inf = (~finite).float()
+            elif not finite:
+                return
+        self.gradients.assign()
+        optim_wrapper.step()
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The summed training loss of a batch, under the optimizer wrapper's precision."""
+        with self.optim_wrapper.optim_context(self.network):
+            losses = self.forward(self.network.data_preprocessor(batch, True))
+        return self.network.parse_losses(losses)[0]
+
+    def forward(self, data: Batch) -> dict[str, Tensor]:
+        """The losses of a preprocessed batch, by name."""
+        return self.network(**data, mode='loss') if isinstance(data, dict) else self.network(*data, mode='loss')
+
+    def _loss_scale(self) -> Tensor | float:
+        """The factor against underflow that AMP puts on losses, and ``optim_wrapper.step`` takes off again."""
+        scaler = getattr(self.optim_wrapper, 'loss_scaler', None)
+        if scaler is None:
+            return 1.0
+        # Asked through ``scale``: a GradScaler sets itself up at its first call, and cannot step before.
+        return scaler.scale(torch.ones((), device=self.gradients.g_0.device))
