@@ -95,6 +95,7 @@ def test_the_wheel_carries_configs_and_tools(checkout, tmp_path, users_config):
             if path.is_file() and '__pycache__' not in path.parts  # pip compiles what it installs
         )
         assert found == expected
+    assert (site / 'mmddas' / 'py.typed').is_file()
     python('-c', PROOF, site, users_config, PYTHONPATH=str(site))
     python(site / 'mmddas' / '.mim' / 'tools' / 'search.py', '--help', PYTHONPATH=str(site))
 

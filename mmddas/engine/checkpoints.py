@@ -8,6 +8,7 @@ from pathlib import Path
 from mmengine.dist import barrier
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
 
 from mmddas.core.files import atomic_path, remove_leftovers, write_text
 
@@ -27,7 +28,7 @@ class WholeFilesBackend(LocalBackend):
 register_backend(_BACKEND['backend'], WholeFilesBackend, force=True)
 
 
-def protect_checkpoints(runner) -> None:
+def protect_checkpoints(runner: Runner) -> None:
     """Have the runner's ``CheckpointHook`` write whole files, and keep the last one until the next is written.
 
     To be called before the training starts. Where the hook has a storage of its own, it is left alone.
@@ -40,7 +41,7 @@ def protect_checkpoints(runner) -> None:
             hook.max_keep_ckpts = 2
 
 
-def save_now(runner) -> Path:
+def save_now(runner: Runner) -> Path:
     """Save ``stopped.pth`` between two iterations; all processes return when it is there."""
     path = Path(runner.work_dir, 'stopped.pth')
     runner.save_checkpoint(

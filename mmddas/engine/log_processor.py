@@ -2,7 +2,7 @@ import resource
 
 from mmengine.device import is_cuda_available
 from mmengine.registry import LOG_PROCESSORS
-from mmengine.runner import LogProcessor
+from mmengine.runner import LogProcessor, Runner
 
 from .hooks.policy_snapshot_hook import leading
 
@@ -20,7 +20,7 @@ class DDASLogProcessor(LogProcessor):
         super().__init__(**kwargs)
         self.num_leading = num_leading
 
-    def get_log_after_iter(self, runner, batch_idx: int, mode: str) -> tuple[dict, str]:
+    def get_log_after_iter(self, runner: Runner, batch_idx: int, mode: str) -> tuple[dict, str]:
         tag, text = super().get_log_after_iter(runner, batch_idx, mode)
         if not is_cuda_available():
             tag['memory'] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # KiB on Linux

@@ -8,6 +8,7 @@ import torch
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper
 from torch.utils.data import DataLoader
 
 from mmddas.core.files import check_folder
@@ -39,7 +40,7 @@ def check_passes(loader: DataLoader) -> None:
         )
 
 
-def check_optimizer(optim_wrapper) -> None:
+def check_optimizer(optim_wrapper: OptimWrapper) -> None:
     """Raise ValueError where gradients are accumulated, and warn of optimizers that the method is not exact for."""
     if getattr(optim_wrapper, '_accumulative_counts', 1) != 1:
         raise ValueError(

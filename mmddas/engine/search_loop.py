@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmengine.dist import get_rank
 from mmengine.model import is_model_wrapper
 from mmengine.registry import LOOPS
-from mmengine.runner import EpochBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -80,7 +80,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
 
     def __init__(
         self,
-        runner,
+        runner: Runner,
         dataloader: DataLoader | dict,
         max_epochs: int,
         policy_dataloader: DataLoader | dict | None = None,

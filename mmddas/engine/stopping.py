@@ -6,8 +6,10 @@ import os
 import signal
 import threading
 import time
+from types import FrameType
 
 from mmengine.logging import print_log
+from mmengine.runner import Runner
 
 from .checkpoints import save_now
 
@@ -42,7 +44,7 @@ class StopSignals:
         while self._before:
             signal.signal(*self._before.popitem())
 
-    def _note(self, number: int, frame) -> None:
+    def _note(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if self.received is None:
             self.received, self._first = number, now
@@ -74,7 +76,7 @@ class Stopping:
         """This process has got a signal."""
         return self.signals.received is not None
 
-    def end_if_agreed(self, runner, failure: Exception | None) -> None:
+    def end_if_agreed(self, runner: Runner, failure: Exception | None) -> None:
         """Save a checkpoint and end, as signals do, or with this process's failure, where any process has to stop."""
         if not self.agreed:
             return

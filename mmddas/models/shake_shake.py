@@ -3,6 +3,7 @@
 import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 
 from .initialisation import BeginsAsOriginal
 
@@ -11,12 +12,12 @@ class _Shake(torch.autograd.Function):
     """alpha a + (1 - alpha) b going forward, beta in the place of alpha going backward; one number an image."""
 
     @staticmethod
-    def forward(ctx, a: Tensor, b: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, a: Tensor, b: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
         ctx.save_for_backward(beta)
         return alpha * a + (1 - alpha) * b
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
         (beta,) = ctx.saved_tensors
         return beta * grad, (1 - beta) * grad, None, None
 

@@ -138,7 +138,7 @@ def check_candidates(candidates: Iterable) -> None:
         get(candidate.op).check_level(candidate.level)
 
 
-def _colour(image, operation, magnitudes, region, boxes, rng, interpolation):
+def _colour(image, operation, magnitudes, region, boxes, rng, interpolation):  # noqa: ANN001
     return operation.function(image, *magnitudes), None
 
 
@@ -150,12 +150,12 @@ def _matrix(function: Callable, *arguments: float) -> np.ndarray:
     return matrix
 
 
-def _affine(image, operation, magnitudes, region, boxes, rng, interpolation):
+def _affine(image, operation, magnitudes, region, boxes, rng, interpolation):  # noqa: ANN001
     matrix = _matrix(operation.function, *magnitudes, *image.shape[:2])
     return warp(image, matrix, operation.fill, interpolation), Move(matrix, region)
 
 
-def _patch(image, operation, magnitudes, region, boxes, rng, interpolation):
+def _patch(image, operation, magnitudes, region, boxes, rng, interpolation):  # noqa: ANN001
     patch = operation.function(*magnitudes, *image.shape[:2], boxes, rng)
     if patch is None:
         return image, None

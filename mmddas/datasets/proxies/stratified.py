@@ -80,5 +80,5 @@ class StratifiedSubset(Dataset):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int):
+    def __getitem__(self, index: int) -> object:
         return self.dataset[index]

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
-from torch.utils.data import Dataset, get_worker_info
+from torch.utils.data import BatchSampler, Dataset, get_worker_info
 
 from mmddas.datasets.samples import check_boxes
 from mmddas.datasets.walk import datasets_within
@@ -46,7 +46,7 @@ class KeyedBatchSampler:
             time, that of :meth:`set_epoch`. A number: passes without end.
     """
 
-    def __init__(self, batch_sampler, start: int | None = None) -> None:
+    def __init__(self, batch_sampler: BatchSampler, start: int | None = None) -> None:
         self.batch_sampler = batch_sampler
         self.sampler = batch_sampler.sampler
         self.batch_size = getattr(batch_sampler, 'batch_size', None)

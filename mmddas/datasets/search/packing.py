@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -82,7 +82,7 @@ def _starts(sizes: list[int]) -> Iterator[int]:
 class PackingCollate:
     """A collate function whose batches are packed where it runs in a data worker."""
 
-    def __init__(self, collate) -> None:
+    def __init__(self, collate: Callable[[list], object]) -> None:
         self.collate = collate
 
     def __call__(self, samples: list) -> object:

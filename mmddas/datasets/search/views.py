@@ -40,7 +40,7 @@ class _SplitPoint:
 
     KEY = '_ddas_continuation'
 
-    def __init__(self, augment, suffix: list) -> None:
+    def __init__(self, augment: DDASAugment, suffix: list) -> None:
         self.augment = augment
         self.suffix = Compose([])
         self.suffix.transforms = suffix

@@ -3,6 +3,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
+from mmengine.runner import Runner
 
 
 @HOOKS.register_module()
@@ -13,7 +14,7 @@ class ChannelsLastHook(Hook):
     gradient buckets of the distributed wrapper were laid out for the old format.
     """
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         # Not earlier: weights that are drawn in another order in memory are other weights.
         model, searches = runner.model, hasattr(runner.train_loop, 'policy')
         if is_model_wrapper(model) and not searches:

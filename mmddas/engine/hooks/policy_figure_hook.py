@@ -1,5 +1,6 @@
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+from mmengine.runner import Runner
 
 
 @HOOKS.register_module()
@@ -19,7 +20,7 @@ class PolicyFigureHook(Hook):
         self.interval = interval
         self.filename = filename
 
-    def after_train_epoch(self, runner) -> None:
+    def after_train_epoch(self, runner: Runner) -> None:
         if runner.rank == 0 and (self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)):
             from mmddas.visualization import draw_policy  # Matplotlib takes a second to import
 

@@ -1,6 +1,7 @@
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+from mmengine.runner import Runner
 
 from mmddas.core import PolicySchedule
 from mmddas.datasets import find_augments
@@ -34,7 +35,7 @@ class PolicyScheduleHook(Hook):
         self.smoothing = smoothing
         self.static = static
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         self._augments = find_augments(runner.train_dataloader.dataset)
         if not self._augments:
             raise ValueError(
@@ -58,11 +59,13 @@ class PolicyScheduleHook(Hook):
             self._tell(runner.iter, runner.max_iters)
             _restart_early_workers(runner)
 
-    def before_train_epoch(self, runner) -> None:
+    def before_train_epoch(self, runner: Runner) -> None:
         if self._by_epoch:
             self._tell(runner.epoch, runner.max_epochs)
 
-    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: dict | None = None
+    ) -> None:
         # The loop loads a batch before it calls before_train_iter.
         if not self._by_epoch:
             self._tell(min(runner.iter + 1, runner.max_iters - 1), runner.max_iters)
@@ -72,7 +75,7 @@ class PolicyScheduleHook(Hook):
             augment.set_progress(now, end)
 
 
-def _check_task(schedule: PolicySchedule, runner) -> None:
+def _check_task(schedule: PolicySchedule, runner: Runner) -> None:
     searched, here = schedule.meta.get('task'), TASKS.get(runner.default_scope.scope_name)
     if searched and here and searched != here:
         raise ValueError(
@@ -81,7 +84,7 @@ def _check_task(schedule: PolicySchedule, runner) -> None:
         )
 
 
-def _restart_early_workers(runner) -> None:
+def _restart_early_workers(runner: Runner) -> None:
     """The original MMEngine's IterBasedTrainLoop starts its workers, which load ahead, before any hook is called."""
     batches, loader = getattr(runner.train_loop, 'dataloader_iterator', None), runner.train_dataloader
     if getattr(batches, '_iterator', None) is None:

@@ -1,10 +1,11 @@
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+from mmengine.runner import Runner
 
-from mmddas.core import PolicySchedule
+from mmddas.core import AugmentationPolicy, PolicySchedule
 
 
-def leading(schedule_or_policy, count: int = 3) -> str:
+def leading(schedule_or_policy: PolicySchedule | AugmentationPolicy, count: int = 3) -> str:
     """The most probable candidates and how many times the uniform probability they have, as text."""
     if isinstance(schedule_or_policy, PolicySchedule):
         probs = schedule_or_policy.snapshots[-1].op_probs
@@ -30,7 +31,7 @@ class PolicySnapshotHook(Hook):
     def __init__(self, filename: str = 'policy.json') -> None:
         self.filename = filename
 
-    def after_train_epoch(self, runner) -> None:
+    def after_train_epoch(self, runner: Runner) -> None:
         schedule = runner.train_loop.schedule
         runner.logger.info(
             f'Policy after epoch {runner.epoch + 1}: p_tp {schedule.snapshots[-1].total_prob:.4f}, '
@@ -39,10 +40,10 @@ class PolicySnapshotHook(Hook):
         if runner.rank == 0:
             schedule.save(f'{runner.work_dir}/{self.filename}')
 
-    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         checkpoint['ddas'] = runner.train_loop.state_dict()
 
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if runner._resume:
             if 'ddas' not in checkpoint:
                 raise ValueError('The checkpoint to resume from holds no policy: it was not saved by a search')
