@@ -59,9 +59,9 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         init_total_prob: p_tp at the start.
         policy_optim: Optimizers of alpha_o (``op``) and alpha_tp (``total``), Adam at 0.005 and 0.001 with betas
             (0.5, 0.999) as far as nothing else is said; None for ``total`` keeps p_tp fixed.
-        normalize, scale_by_lr: The estimator's settings of these names, where the config has them here.
         estimator: What turns alignments into a step of the policy, by name, with its settings; by default
             ``dict(type='PaperEstimator')``.
+        normalize, scale_by_lr: The estimator's settings of these names, where the config has them here.
         max_skipped_in_a_row: A step whose gradients are not finite, or whose alignments are all 0, changes neither
             policy nor, in the first case, network, and is counted (``skipped_updates`` in the log). So many in a
             row end the search with a FloatingPointError.
@@ -102,9 +102,8 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             raise ValueError(
                 'DDASSearchLoop needs S_val: train_cfg=dict(type="DDASSearchLoop", policy_dataloader=dict(...))'
             )
-        check_whole_numbers(
-            max_epochs=max_epochs, num_sub_policies=num_sub_policies, max_skipped_in_a_row=max_skipped_in_a_row
-        )
+        interval = 1 if val_interval is None else val_interval
+        check_whole_numbers(max_epochs=max_epochs, num_sub_policies=num_sub_policies, val_interval=interval)
         if not isinstance(sub_policies_per_rank, bool):
             raise ValueError(f'sub_policies_per_rank must be True or False, got {sub_policies_per_rank!r}')
         space = build_search_space(search_space, num_ops)
@@ -112,7 +111,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self.estimator = build_policy_estimator(
             self.policy, policy_optim, estimator, normalize=normalize, scale_by_lr=scale_by_lr
         )
-        super().__init__(runner, dataloader, max_epochs, val_interval=val_interval or 1, **kwargs)
+        super().__init__(runner, dataloader, max_epochs, val_interval=interval, **kwargs)
         if val_interval is None:
             runner._val_loop = None
         check_passes(self.dataloader)

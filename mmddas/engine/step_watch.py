@@ -8,6 +8,8 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
+from .preconditions import check_whole_numbers
+
 
 class StepWatch:
     """Counts the steps from which the policy could not learn, and warns of epochs whose steps overshoot.
@@ -17,6 +19,7 @@ class StepWatch:
     """
 
     def __init__(self, max_skipped_in_a_row: int) -> None:
+        check_whole_numbers(max_skipped_in_a_row=max_skipped_in_a_row)
         self.max_skipped_in_a_row = max_skipped_in_a_row
         self.skipped_updates = 0
         self._in_a_row = 0
