@@ -18,7 +18,7 @@ from mmddas.datasets.proxies.classes import (
     write_class_split,
 )
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'dataset_tools' / 'make_imagenet_proxy.py'
+TOOL = Path(__file__).parents[3] / 'tools' / 'dataset_tools' / 'make_imagenet_proxy.py'
 NUM_CLASSES, PER_CLASS = 12, 10
 SIZES = {'num_classes': 5, 'train_per_class': 4, 'val_per_class': 3}
 

@@ -12,7 +12,7 @@ import pytest
 
 from mmddas.datasets.proxies.coco import absent_classes, describe, split_coco, write_search_split
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'dataset_tools' / 'make_coco_proxy.py'
+TOOL = Path(__file__).parents[3] / 'tools' / 'dataset_tools' / 'make_coco_proxy.py'
 NUM_IMAGES, NUM_EMPTY, NUM_CROWD_ONLY = 60, 6, 4
 
 
