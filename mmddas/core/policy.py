@@ -99,13 +99,18 @@ def policy_gradients(
         Gradients of ``op_logits`` ``(K,)`` and of ``total_logit`` (scalar). With ``normalize`` and all
         alignments 0 they are NaN: there is nothing to learn from such a step; skip it.
     """
-    shares = policy.log_sub_policy_probs(indices).softmax(dim=-1)  # (L^,) or (R, L^)  P(phi_l) / Z
-    # Of R processes the sum is R Z_g: their mean is divided by both at once.
-    norm = alignments.abs().sum().to(shares) if normalize else indices.shape[:-2].numel()
-    pull = (scale * alignments.to(shares) * shares / norm).flatten()
-    indices = indices.flatten(end_dim=-2)
+    if indices.dim() == 3:
+        parts = [policy_gradients(policy, *own, False, scale) for own in zip(indices, alignments, strict=True)]
+        norm = alignments.abs().sum(dim=1).mean() if normalize else 1.0
+        grad_op_logits, grad_total_logit = (torch.stack(part).mean(dim=0) / norm for part in zip(*parts, strict=True))
+        return grad_op_logits, grad_total_logit
+
+    shares = policy.log_sub_policy_probs(indices).softmax(dim=0)  # (L^,)
+    pull = scale * alignments.to(shares) * shares  # (L^,)
+    if normalize:
+        pull = pull / alignments.abs().sum().to(shares)
     counts = torch.zeros(len(indices), len(policy.op_logits), dtype=shares.dtype, device=shares.device)
-    counts.scatter_add_(1, indices, torch.ones_like(indices, dtype=shares.dtype))  # (R L^, K)
+    counts.scatter_add_(1, indices, torch.ones_like(indices, dtype=shares.dtype))  # (L^, K)
     grad_op_logits = policy.total_prob * (pull @ (counts - indices.shape[1] * policy.op_probs))
     grad_total_logit = policy.total_prob * (1 - policy.total_prob) * pull.sum()
     return grad_op_logits, grad_total_logit
