@@ -46,8 +46,8 @@ class AugmentationPolicy(nn.Module):
         return self.op_logits.softmax(dim=0)
 
     def log_sub_policy_probs(self, indices: Tensor) -> Tensor:
-        """log P(phi) of sub-policies ``(..., L^, N_o)``: ``(..., L^)``."""
-        return self.op_logits.log_softmax(dim=0)[indices].sum(dim=-1)
+        """log P(phi) of sub-policies ``(L^, N_o)``: ``(L^,)``."""
+        return self.op_logits.log_softmax(dim=0)[indices].sum(dim=1)
 
     def sub_policy_probs(self, indices: Tensor) -> Tensor:
         """P(phi) = prod_i p_o[phi_i] of sub-policies ``(L^, N_o)``: ``(L^,)``."""
