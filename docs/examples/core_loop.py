@@ -74,7 +74,7 @@ def search(seed: int = 0) -> PolicySchedule:
         torch.optim.Adam([policy.total_logit], lr=0.004, betas=(0.5, 0.999)),
     ]
     estimator = PaperEstimator(policy, policy_optimizers)
-    gradients = ViewGradients(list(network.parameters()), NUM_SUB_POLICIES)
+    gradients = ViewGradients(optimizer, NUM_SUB_POLICIES)
     schedule = PolicySchedule(SPACE)
 
     for epoch in range(EPOCHS):

@@ -1,7 +1,7 @@
 """The method, for any PyTorch loop: search space, policy, gradients, estimators, schedule. PyTorch and NumPy only."""
 
 from .estimators import ESTIMATORS, PaperEstimator, PolicyEstimator, build_estimator
-from .gradients import ViewGradients
+from .gradients import ViewGradients, reference_rate
 from .policy import (
     AugmentationPolicy,
     expected_loss_weights,
@@ -27,6 +27,7 @@ __all__ = [
     'build_estimator',
     'expected_loss_weights',
     'policy_gradients',
+    'reference_rate',
     'sample_sub_policies',
     'step_policy',
     'update_policy',

@@ -3,10 +3,36 @@
 P is the number of the network's trainable parameters, L^ the number of sub-policies of a step.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import accumulate, groupby
+from operator import is_
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
+
+
+def step_slope(optimizer: Optimizer, group: dict, parameter: nn.Parameter) -> float:
+    """How far the next step moves a parameter against its gradient, for a unit more of that: -dtheta_{t+1} / dg.
+
+    Exact for SGD, with momentum of any kind and weight decay. For other optimizers, whose steps are not linear in the
+    gradient, it is the learning rate.
+    """
+    if not isinstance(optimizer, torch.optim.SGD):
+        return group['lr']
+    momentum, slope = group['momentum'], group['lr']
+    if momentum and group['nesterov']:
+        slope *= 1 + momentum
+    elif momentum and optimizer.state.get(parameter, {}).get('momentum_buffer') is not None:
+        slope *= 1 - group['dampening']
+    return -slope if group['maximize'] else slope
+
+
+def reference_rate(optimizer: Optimizer) -> float:
+    """The learning rate of the optimizer's first group that has one above 0: the eta of Eq. 16 and 17."""
+    return next((group['lr'] for group in optimizer.param_groups if group['lr']), 0.0)
 
 
 class ViewGradients:
@@ -15,31 +41,63 @@ class ViewGradients:
     With weights that sum to 1 the expected gradient is g_0 - sum_l w_l (g_0 - g_l), so that the differences,
     which the alignments need, serve for the step too: nothing of size P is computed or kept twice.
 
+    Gradients are taken as training takes them, by ``backward``. Of the parameters those count that require a gradient
+    when a step begins: layers may be frozen and thawed between steps, and P changes with them.
+
     Args:
-        parameters: The network's trainable parameters, all of one dtype and on one device.
+        parameters: The optimizer that steps the network, whose groups may have rates of their own; or the network's
+            parameters, where all of them have one rate. All that are trained at a time must have one dtype and device.
         num_sub_policies: L^.
+
+    Raises:
+        ValueError: There are no parameters to train, or some of another dtype or device than the rest.
     """
 
-    def __init__(self, parameters: Sequence[nn.Parameter], num_sub_policies: int) -> None:
-        self.parameters = list(parameters)
-        if not self.parameters:
+    def __init__(self, parameters: Optimizer | Iterable[nn.Parameter], num_sub_policies: int) -> None:
+        self.optimizer = parameters if isinstance(parameters, Optimizer) else None
+        if self.optimizer is not None:
+            # Equal rates side by side: alignments need a product for each stretch of one rate.
+            groups = sorted(self.optimizer.param_groups, key=lambda group: group['lr'])
+            parameters = (parameter for group in groups for parameter in group['params'])
+        self._all = list(parameters)
+        self.num_sub_policies = num_sub_policies
+        self.parameters: list[nn.Parameter] = []
+        self._follow_trainable()
+
+    def _follow_trainable(self) -> None:
+        """Make buffers for the parameters that require a gradient now, unless these are those of the last step."""
+        trainable = [parameter for parameter in self._all if parameter.requires_grad]
+        if not trainable:
             raise ValueError('The network has no trainable parameters')
-        kinds = {(parameter.dtype, parameter.device) for parameter in self.parameters}
+        if len(trainable) == len(self.parameters) and all(map(is_, trainable, self.parameters)):
+            return
+        kinds = {(parameter.dtype, parameter.device) for parameter in trainable}
         if len(kinds) > 1:
             raise ValueError(
                 f'All trainable parameters must have one dtype and device, found {sorted(map(str, kinds))}'
             )
-        sizes = [parameter.numel() for parameter in self.parameters]
-        first = self.parameters[0]
-        self._views = first.new_empty(num_sub_policies + 1, sum(sizes))
-        self._shared = first.new_empty(sum(sizes))  # the expected gradient, and after the step g_val
+        self.parameters = trainable
+        sizes = [parameter.numel() for parameter in trainable]
+        self._ends = list(accumulate(sizes))
+        size, first = self._ends[-1], trainable[0]
+        self._views = first.new_empty(self.num_sub_policies + 1, size)
+        # The expected gradient, and behind it a number for each parameter, 0 where no view has a gradient of it.
+        self._expected = first.new_empty(size + len(trainable))
+        self._shared = self._expected[:size]  # ... which after the step becomes g_val
+        self._in_use = [False] * len(trainable)  # in this step, and by this process
         self._scale: Tensor | float = 1.0  # of the views' losses
+        self._stretches = [(0, size, 1.0)]
         self._shared_parts = [
-            part.view_as(parameter) for part, parameter in zip(self._shared.split(sizes), self.parameters, strict=True)
+            part.view_as(parameter) for part, parameter in zip(self._shared.split(sizes), trainable, strict=True)
         ]
 
-    def _fill(self, out: Tensor, loss: Tensor) -> None:
-        gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True)
+    def _fill(self, out: Tensor, loss: Tensor) -> list[bool]:
+        """Write the gradient of ``loss`` to ``out`` ``(P,)``; returns which parameters have one, others get zeros."""
+        for parameter in self.parameters:
+            parameter.grad = None
+        # As training does it. ``torch.autograd.grad`` cannot pass through reentrant activation checkpointing.
+        loss.backward()
+        gradients = [parameter.grad for parameter in self.parameters]
         torch.cat(
             [
                 (torch.zeros_like(parameter) if gradient is None else gradient).reshape(-1)
@@ -47,6 +105,9 @@ class ViewGradients:
             ],
             out=out,
         )
+        for parameter in self.parameters:
+            parameter.grad = None
+        return [gradient is not None for gradient in gradients]
 
     def add_view(self, view: int, loss: Tensor, scale: Tensor | float = 1.0) -> None:
         """Take the gradient of view number ``view``: 0, the clean one, first, then 1..L^.
@@ -57,21 +118,56 @@ class ViewGradients:
             scale: A factor against underflow, the same for all views. The expected gradient keeps it, for a loss
                 scaler to take off; alignments are without it.
         """
+        if view == 0:
+            self._follow_trainable()
+            self._in_use = [False] * len(self.parameters)
         row = self._views[view]
-        self._fill(row, loss * scale)
+        in_use = self._fill(row, loss * scale)
+        self._in_use = [before or now for before, now in zip(self._in_use, in_use, strict=True)]
         self._scale = scale
         if view > 0:
             torch.sub(self._views[0], row, out=row)
 
     def expected(self, weights: Tensor) -> Tensor:
-        """sum_l w_l g_l ``(P,)`` for ``weights`` ``(L^ + 1,)`` that sum to 1, clean view first (Eq. 5, 6)."""
+        """sum_l w_l g_l for ``weights`` ``(L^ + 1,)`` that sum to 1, clean view first (Eq. 5, 6).
+
+        Returns:
+            ``(P + n,)``: the gradient, and for each of the n parameters a number that is 0 where no view has a
+            gradient of it. Processes average all of it.
+        """
         torch.addmv(self._views[0], self._views[1:].T, weights[1:].to(self._views), alpha=-1, out=self._shared)
-        return self._shared
+        flags = self._expected[len(self._shared) :]
+        flags.fill_(1.0) if all(self._in_use) else flags.copy_(torch.tensor(self._in_use, dtype=flags.dtype))
+        return self._expected
 
     def assign(self) -> None:
-        """Make the expected gradient the parameters' ``.grad``, for an optimizer to step on; no copy."""
-        for parameter, part in zip(self.parameters, self._shared_parts, strict=True):
-            parameter.grad = part
+        """Make the expected gradient the parameters' ``.grad``, for an optimizer to step on; no copy.
+
+        Parameters that no view has a gradient of, on any process, have none: they do not decay either.
+        """
+        # What this process uses is in use; of the rest the others may know better.
+        in_use = self._in_use if all(self._in_use) else self._expected[len(self._shared) :].tolist()
+        for parameter, part, used in zip(self.parameters, self._shared_parts, in_use, strict=True):
+            parameter.grad = part if used else None
+        if self.optimizer is not None:
+            self._stretches = self._stretches_of_one_rate()
+
+    def _stretches_of_one_rate(self) -> list[tuple[int, int, float]]:
+        """Beginnings and ends in the buffers, and the step's rate there beside the reference: not where that is 0."""
+        slopes = {}
+        for group in self.optimizer.param_groups:
+            slopes |= {id(parameter): step_slope(self.optimizer, group, parameter) for parameter in group['params']}
+        reference = next(filter(None, slopes.values()), None)
+        if reference is None:  # nothing moves in this step
+            return [(0, len(self._shared), 1.0)]
+        stretches, begin = [], 0
+        ends = zip(self.parameters, self._ends, strict=True)
+        for slope, members in groupby(ends, key=lambda member: slopes[id(member[0])]):
+            *_, (_, end) = members
+            if slope:
+                stretches.append((begin, end, slope / reference))
+            begin = end
+        return stretches
 
     def validation(self, loss: Tensor, scale: Tensor | float = 1.0) -> Tensor:
         """g_val ``(P,)``, once the network has stepped. It takes the place of the expected gradient.
@@ -80,8 +176,6 @@ class ViewGradients:
             loss: S_val's, a scalar.
             scale: A factor against underflow, which is taken off the gradient again.
         """
-        for parameter in self.parameters:
-            parameter.grad = None
         self._fill(self._shared, loss * scale)
         return self._shared.div_(scale) if isinstance(scale, Tensor) else self._shared
 
@@ -98,17 +192,35 @@ class ViewGradients:
     def alignments(self, direction: Tensor | None = None) -> Tensor:
         """a_l = g_val . (g_0 - g_l), ``(L^,)``; positive where a sub-policy hurts the validation loss.
 
+        Where the optimizer's groups have rates of their own, each parameter's product counts by how far the step moved
+        it for a unit of its gradient, beside the first group that moves: dL_val / dw_l is -sum_g eta_g g_val . g_l over
+        the groups.
+
         Args:
             direction: ``(P,)``, what is to take the place of g_val.
         """
-        return self._views[1:] @ (self._shared if direction is None else direction) / self._scale
+        return self._product(self._views[1:], self._shared if direction is None else direction) / self._scale
+
+    def _product(self, rows: Tensor, vector: Tensor) -> Tensor:
+        """``rows`` ``(..., P)`` times ``vector`` ``(P,)``, each parameter by its rate in the step."""
+        if self._stretches == [(0, len(vector), 1.0)]:
+            return rows @ vector
+        parts = [rate * (rows[..., begin:end] @ vector[begin:end]) for begin, end, rate in self._stretches]
+        return torch.stack(parts).sum(dim=0)
 
     def descent(self) -> Tensor:
         """The cosine of g_val, taken after the step, and g_0: a scalar, 0 where one of them vanishes.
 
         Positive while the network could have stepped further. Negative where it has stepped beyond the valley that
-        g_0 pointed into: then alignments reward views for pointing there less.
+        g_0 pointed into: then alignments reward views for pointing there less. Parameters count by their rates, as in
+        :meth:`alignments`.
         """
         clean, validation = self._views[0], self._shared
-        norms = torch.linalg.vector_norm(clean) * torch.linalg.vector_norm(validation)
-        return (clean @ validation) / norms.clamp_min(torch.finfo(norms.dtype).tiny)
+        if len(self._stretches) == 1:
+            (begin, end, _), *_ = self._stretches
+            clean, validation = clean[begin:end], validation[begin:end]
+            norms = torch.linalg.vector_norm(clean) * torch.linalg.vector_norm(validation)
+            return (clean @ validation) / norms.clamp_min(torch.finfo(norms.dtype).tiny)
+        squares = self._product(clean, clean) * self._product(validation, validation)
+        norms = squares.clamp_min(torch.finfo(squares.dtype).tiny).sqrt()
+        return self._product(clean, validation) / norms

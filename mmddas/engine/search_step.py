@@ -11,7 +11,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
-from mmddas.core import AugmentationPolicy, PolicyEstimator, ViewGradients, expected_loss_weights
+from mmddas.core import AugmentationPolicy, PolicyEstimator, ViewGradients, expected_loss_weights, reference_rate
 
 from .processes import average
 from .running_statistics import FrozenRunningStatistics
@@ -51,8 +51,7 @@ class SearchStep:
         self.estimator = estimator
         self.num_sub_policies = num_sub_policies
         self.share = share or (lambda indices, alignments: (indices, alignments.cpu()))
-        parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        self.gradients = ViewGradients(parameters, num_sub_policies)
+        self.gradients = ViewGradients(optim_wrapper.optimizer, num_sub_policies)
         self._frozen_statistics = FrozenRunningStatistics(network)
         if compile_options is not None:
             self.forward = torch.compile(self.forward, **compile_options)
@@ -84,8 +83,8 @@ class SearchStep:
             losses.append(loss.detach())
 
         # theta_{t+1} = theta_t - eta sum_l w_l g_l, Eq. 5 and 6.
-        expected = average(gradients.expected(weights))  # (P,)
-        learning_rate = optim_wrapper.param_groups[0]['lr']
+        expected = average(gradients.expected(weights))  # (P + n,), see there
+        learning_rate = reference_rate(optim_wrapper.optimizer)
         self._step_network(expected)
 
         # The gradient of S_val at theta_{t+1}, g_val: (P,).

@@ -117,20 +117,6 @@ def test_processes_with_sub_policies_of_their_own_learn_from_the_mean_of_their_e
     torch.testing.assert_close(policy_gradients(policy, indices, alignments, normalize), expected)
 
 
-@pytest.mark.parametrize(('rate', 'overshoots'), [(0.5, False), (1.5, True)])
-def test_descent_is_negative_where_the_step_overshoots(rate, overshoots):
-    """A parabola whose every step beyond rate 1 ends on the other side of the valley."""
-    weights = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
-    gradients = ViewGradients([weights], num_sub_policies=1)
-    for view in range(2):
-        gradients.add_view(view, weights.square().sum() / 2)
-    gradients.expected(torch.tensor([0.5, 0.5]))
-    gradients.assign()
-    torch.optim.SGD([weights], lr=rate).step()
-    gradients.validation(weights.square().sum() / 2)
-    assert gradients.descent().item() == pytest.approx(-1 if overshoots else 1)
-
-
 class SmallConvNet(nn.Sequential):
     def __init__(self):
         super().__init__(
@@ -182,26 +168,6 @@ def test_policy_gradients_equal_autograd_through_the_unrolled_step(count, num_op
     error = max(float((a - b).norm() / b.norm()) for a, b in zip(found, expected, strict=True))
     print(f'L^ = {count}, N_o = {num_ops}: relative error {error:.1e}')
     assert error < 1e-9
-
-
-def test_expected_gradient_is_the_weighted_sum_of_the_views_gradients():
-    torch.manual_seed(0)
-    network = nn.Linear(4, 3).double()
-    unused = nn.Parameter(torch.ones(2, dtype=torch.float64))
-    parameters = [*network.parameters(), unused]
-    views = [torch.randn(5, 4, dtype=torch.float64) for _ in range(3)]
-    weights = torch.tensor([0.5, 0.2, 0.3], dtype=torch.float64)
-    gradients = ViewGradients(parameters, 2)
-    for view, inputs in enumerate(views):
-        gradients.add_view(view, network(inputs).square().sum())
-    flat = gradients.expected(weights)
-    reference = torch.autograd.grad(
-        sum(weight * network(inputs).square().sum() for weight, inputs in zip(weights, views, strict=True)),
-        list(network.parameters()),
-    )
-    torch.testing.assert_close(flat, torch.cat([*(grad.flatten() for grad in reference), torch.zeros(2).double()]))
-    gradients.assign()
-    assert torch.equal(torch.cat([parameter.grad.flatten() for parameter in parameters]), flat)
 
 
 @pytest.mark.parametrize('normalize', [True, False])
