@@ -25,17 +25,21 @@ def transforms_of(dataset: object) -> list:
     return transforms if isinstance(transforms, list) else []
 
 
+def transforms_within(transform: object) -> Iterator[object]:
+    """A transform and those that it holds, or those of a list."""
+    if isinstance(transform, (list, tuple)):
+        for child in transform:
+            yield from transforms_within(child)
+        return
+    yield transform
+    yield from transforms_within(getattr(transform, 'transforms', ()))
+    # MMDetection's MultiBranch
+    yield from transforms_within(list(getattr(transform, 'branch_pipelines', {}).values()))
+
+
 def augments_within(transform: object) -> Iterator[DDASAugment]:
     """Every DDASAugment in a transform, in those that it holds, or in a list of transforms."""
-    if isinstance(transform, DDASAugment):
-        yield transform
-    elif isinstance(transform, (list, tuple)):
-        for child in transform:
-            yield from augments_within(child)
-    else:
-        yield from augments_within(getattr(transform, 'transforms', ()))
-        # MMDetection's MultiBranch
-        yield from augments_within(list(getattr(transform, 'branch_pipelines', {}).values()))
+    return (found for found in transforms_within(transform) if isinstance(found, DDASAugment))
 
 
 def find_augments(dataset: object) -> list[DDASAugment]:

@@ -82,10 +82,10 @@ def _plain(value: object) -> str:
 
 
 def architecture(network: nn.Module) -> str:
-    """The number of trainable parameters, and a hash of all names and shapes."""
+    """The number of parameters, trained (now) or not, and a hash of all names and shapes."""
     shapes = [(name, tuple(parameter.shape)) for name, parameter in network.named_parameters()]
-    count = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    return f'{count} trainable parameters, {hashlib.sha256(repr(shapes).encode()).hexdigest()[:8]}'
+    count = sum(parameter.numel() for parameter in network.parameters())
+    return f'{count} parameters, {hashlib.sha256(repr(shapes).encode()).hexdigest()[:8]}'
 
 
 def flattened(config: Config | dict) -> dict[str, str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 import torch
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import broadcast_object_list, get_rank
+from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from torch.utils.data import DataLoader
@@ -17,6 +19,8 @@ from .checkpoints import remove_unfinished
 
 # Optimizers whose step is linear in the gradient, as Eq. 16 and 17 need it.
 LINEAR_OPTIMIZERS = (torch.optim.SGD,)
+# Those of MMDetection and MMPretrain that reach into the training's data.
+SWITCHING_HOOKS = ('PipelineSwitchHook', 'YOLOXModeSwitchHook', 'SwitchRecipeHook')
 
 
 def check_whole_numbers(**numbers: object) -> None:
@@ -41,7 +45,12 @@ def check_passes(loader: DataLoader) -> None:
 
 
 def check_optimizer(optim_wrapper: OptimWrapper) -> None:
-    """Raise ValueError where gradients are accumulated, and warn of optimizers that the method is not exact for."""
+    """Raise ValueError where a search cannot step, and warn of optimizers that the method is not exact for."""
+    if not isinstance(optim_wrapper, OptimWrapper):
+        raise ValueError(
+            f'A search steps its network by one optimizer, got {type(optim_wrapper).__name__}: give it one '
+            'OptimWrapper, with paramwise_cfg for rates of their own'
+        )
     if getattr(optim_wrapper, '_accumulative_counts', 1) != 1:
         raise ValueError(
             'A search cannot accumulate gradients over iterations (the policy learns from every step): '
@@ -54,6 +63,17 @@ def check_optimizer(optim_wrapper: OptimWrapper) -> None:
             logger='current',
             level=logging.WARNING,
         )
+
+
+def check_hooks(hooks: Iterable[Hook]) -> None:
+    """Raise ValueError for a hook that switches the pipeline of a training: a search keeps one."""
+    for hook in hooks:
+        name = type(hook).__name__
+        if name in SWITCHING_HOOKS:
+            raise ValueError(
+                f'{name} switches the transforms of a training, and a search keeps those that it began with, so that '
+                f'its views can be compared: leave {name} out of custom_hooks'
+            )
 
 
 def check_work_dir(work_dir: str, network: torch.nn.Module, resumed: bool) -> None:

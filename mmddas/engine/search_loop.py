@@ -19,7 +19,7 @@ from .build import build_policy_estimator, build_search_space
 from .checkpoints import protect_checkpoints
 from .hooks.policy_figure_hook import PolicyFigureHook
 from .hooks.policy_snapshot_hook import PolicySnapshotHook
-from .preconditions import check_optimizer, check_passes, check_whole_numbers, check_work_dir
+from .preconditions import check_hooks, check_optimizer, check_passes, check_whole_numbers, check_work_dir
 from .processes import share_findings
 from .search_step import SearchStep
 from .step_watch import StepWatch
@@ -134,8 +134,10 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             ),
         )
         self._epoch_began = 0  # the iteration; an epoch may have fewer than the length of its loader
+        self._preprocessing: dict = {}  # the state of a resumed search's, for the step when it is made
         self._stopping = Stopping()
         self._watch = StepWatch(max_skipped_in_a_row)
+        check_hooks(runner.hooks)
         protect_checkpoints(runner)
         for hook in (PolicySnapshotHook, PolicyFigureHook):
             if not any(isinstance(registered, hook) for registered in runner.hooks):
@@ -182,6 +184,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             self._share,
             (compiled if isinstance(compiled, dict) else {}) if compiled else None,
         )
+        self.step.preprocess.load_state_dict(self._preprocessing)
         check_work_dir(self.runner.work_dir, self.model, resumed=self._iter > 0)
         if len(self.schedule) != self._epoch or self._epoch > self._max_epochs:
             raise ValueError(
@@ -247,6 +250,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         return dict(
             policy=self.policy.state_dict(),
             estimator=self.estimator.state_dict(),
+            preprocessing=self.step.preprocess.state_dict(),
             schedule=self.schedule.to_dict(),
             watch=self._watch.state_dict(),
             epoch_began=self._epoch_began,
@@ -269,6 +273,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             )
         self.policy.load_state_dict(state['policy'])
         self.estimator.load_state_dict(state['estimator'])
+        self._preprocessing = state['preprocessing']
         schedule = PolicySchedule.from_dict(state['schedule'], "the checkpoint's schedule", min_epochs=0)
         self.schedule.snapshots = schedule.snapshots
         self._watch.load_state_dict(state['watch'])

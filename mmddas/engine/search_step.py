@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mmddas.core import AugmentationPolicy, PolicyEstimator, ViewGradients, expected_loss_weights, reference_rate
 
+from .preprocessing import StepPreprocessing
 from .processes import average
 from .running_statistics import FrozenRunningStatistics
 
@@ -52,6 +53,7 @@ class SearchStep:
         self.num_sub_policies = num_sub_policies
         self.share = share or (lambda indices, alignments: (indices, alignments.cpu()))
         self.gradients = ViewGradients(optim_wrapper.optimizer, num_sub_policies)
+        self.preprocess = StepPreprocessing(network.data_preprocessor)
         self._frozen_statistics = FrozenRunningStatistics(network)
         if compile_options is not None:
             self.forward = torch.compile(self.forward, **compile_options)
@@ -76,6 +78,7 @@ class SearchStep:
 
         # The gradients of the clean and the augmented views at theta_t, g_0 and g_0 - g_l: (L^ + 1, P).
         losses = []
+        self.preprocess.begin()
         scale = self._loss_scale()
         for view, batch in enumerate(views):
             loss = self.loss(batch)
@@ -121,7 +124,7 @@ class SearchStep:
     def loss(self, batch: Batch) -> Tensor:
         """The summed training loss of a batch, under the optimizer wrapper's precision."""
         with self.optim_wrapper.optim_context(self.network):
-            losses = self.forward(self.network.data_preprocessor(batch, True))
+            losses = self.forward(self.preprocess(batch))
         return self.network.parse_losses(losses)[0]
 
     def forward(self, data: Batch) -> dict[str, Tensor]:

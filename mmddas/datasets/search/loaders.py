@@ -13,6 +13,7 @@ from mmddas.datasets.walk import find_augments
 
 from .keys import KeyedBatchSampler, KeyedDataset, UsableSample
 from .packing import PackingCollate, UnpackingLoader
+from .pipelines import check_memoryless
 from .views import SearchDataset, ddas_collate
 
 
@@ -76,6 +77,7 @@ def policy_loader(loader: DataLoader, seed: int, start: int) -> DataLoader:
     """
     if find_augments(loader.dataset):
         raise ValueError('The pipeline of policy_dataloader holds DDASAugment, but S_val is never augmented: remove it')
+    check_memoryless(loader.dataset)
     return _rebuilt(
         loader, KeyedDataset(loader.dataset, seed), KeyedBatchSampler(loader.batch_sampler, start), loader.collate_fn
     )

@@ -13,16 +13,16 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from mmengine.dataset import Compose, pseudo_collate
+from mmengine.dataset import pseudo_collate
 from mmengine.registry import FUNCTIONS
 from torch.utils.data import Dataset
 
 from mmddas.core import Candidate, SearchSpace, sample_sub_policies
-from mmddas.datasets.augment import DDASAugment, global_generator
+from mmddas.datasets.augment import global_generator
 from mmddas.datasets.samples import check_sample
-from mmddas.datasets.walk import augments_within, inner_datasets, transforms_of
 
 from .keys import KeyedDataset, SampleKey
+from .pipelines import SplitPoint, split_pipelines
 from .seeding import SUB_POLICIES
 
 _PLAIN = {bool, int, float, str, type(None), tuple, list, dict}
@@ -33,54 +33,6 @@ class SampleViews(NamedTuple):
 
     views: list
     sub_policies: torch.Tensor
-
-
-class _SplitPoint:
-    """Ends a pipeline where DDASAugment stood, and notes in the sample how it goes on."""
-
-    KEY = '_ddas_continuation'
-
-    def __init__(self, augment: DDASAugment, suffix: list) -> None:
-        self.augment = augment
-        self.suffix = Compose([])
-        self.suffix.transforms = suffix
-
-    def __call__(self, results: dict) -> dict:
-        results[self.KEY] = self
-        return results
-
-    def __deepcopy__(self, memo: dict) -> _SplitPoint:
-        return self  # datasets that copy samples need not copy transforms
-
-
-def _split_pipelines(dataset: Dataset, applied_later: list) -> list[DDASAugment]:
-    """Cut every pipeline at its DDASAugment; returns those. ``applied_later``: transforms of outer datasets."""
-    transforms = transforms_of(dataset)
-    found = list(augments_within(transforms))
-    if not found:
-        children = inner_datasets(dataset)
-        if not children:
-            raise ValueError(
-                f"The training pipeline of {type(dataset).__name__} has no DDASAugment: put dict(type='DDASAugment') "
-                'where the operations are to be applied, after LoadAnnotations'
-            )
-        return [augment for child in children for augment in _split_pipelines(child, transforms + applied_later)]
-    if applied_later:
-        raise ValueError(
-            f'{type(applied_later[0]).__name__} of an outer dataset comes after DDASAugment; in a search, put '
-            'DDASAugment into the pipeline of the outermost dataset'
-        )
-    if len(found) > 1 or found[0] not in transforms:
-        raise ValueError(
-            'In a search the pipeline must hold DDASAugment once, as a step of its own, not within another '
-            f'transform; found it {len(found)} time(s)'
-        )
-    place = transforms.index(found[0])
-    suffix = transforms[place + 1 :]
-    transforms[place:] = [_SplitPoint(found[0], suffix)]
-    if hasattr(dataset, 'pipeline_types'):  # MultiImageMixDataset walks both lists at once
-        del dataset.pipeline_types[place + 1 :]
-    return found
 
 
 class SearchDataset(KeyedDataset):
@@ -105,10 +57,22 @@ class SearchDataset(KeyedDataset):
         self.space = space
         self.num_sub_policies = num_sub_policies
         self._drawn: tuple = (None, None)  # the last batch, and its sub-policies
-        augments = _split_pipelines(dataset, [])
+        augments = split_pipelines(dataset)
         self.operation_options = augments[0].options
         if any(augment.options != self.operation_options for augment in augments):
             raise ValueError('The DDASAugments of the concatenated datasets differ in their options; make them equal')
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == 'pipeline':
+            self.update_skip_type_keys()
+        super().__setattr__(name, value)
+
+    def update_skip_type_keys(self, *args: object) -> None:
+        """What hooks call that switch the transforms of a training; RuntimeError."""
+        raise RuntimeError(
+            'A hook tries to switch the training pipeline, but a search keeps the one that it began with: remove the '
+            'hook from custom_hooks'
+        )
 
     def sub_policies(self, epoch: int, batch: int) -> tuple[torch.Tensor, list[list[Candidate]]]:
         """The sub-policies of a batch, the same for all its samples: indices ``(L^, N_o)``, and what they stand for."""
@@ -129,7 +93,7 @@ class SearchDataset(KeyedDataset):
 
     def _views(self, key: SampleKey, sub_policies: list[list[Candidate]]) -> list | None:
         sample = super().load(key)
-        continuation = sample.pop(_SplitPoint.KEY)
+        continuation = sample.pop(SplitPoint.KEY)
         check_sample(sample)
         rng, copied = global_generator(), copier(sample)
         augmented = []
@@ -141,8 +105,9 @@ class SearchDataset(KeyedDataset):
         clean = continuation.suffix(sample)  # last, so that it needs no copy
         if clean is None:
             return None
-        # A view that the pipeline rejects (all its boxes have left the image, ...) counts as a clean one.
-        return [clean, *(clean if view is None else view for view in augmented)]
+        # A view that the pipeline rejects (all its boxes have left the image, ...) counts as a clean one, of its own: a
+        # network's preprocessor may scale boxes in place.
+        return [clean, *(copy.deepcopy(clean) if view is None else view for view in augmented)]
 
 
 def copier(sample: dict) -> Callable[[], dict]:

@@ -4,7 +4,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmddas.core import PolicySchedule
-from mmddas.datasets import find_augments
+from mmddas.datasets import DDASAugment, find_augments
 from mmddas.engine.tasks import TASKS
 
 
@@ -12,7 +12,8 @@ from mmddas.engine.tasks import TASKS
 class PolicyScheduleHook(Hook):
     """Replay a searched schedule in re-training: tell every :class:`~mmddas.datasets.DDASAugment` the epoch.
 
-    Reaches them through dataset wrappers and in data workers of any kind (persistent or not, forked or spawned).
+    Reaches them through dataset wrappers, in data workers of any kind (persistent or not, forked or spawned), and in
+    pipelines that another hook switches to.
     In iteration-based loops the iteration takes the epoch's place; workers that load ahead are then as many
     iterations early.
 
@@ -28,21 +29,38 @@ class PolicyScheduleHook(Hook):
         ValueError: The training pipeline has no DDASAugment, there is no policy, or it is one for another task.
     """
 
+    # Behind the hooks that switch pipelines.
+    priority = 'VERY_LOW'
+
     def __init__(self, policy: str | dict | None = None, smoothing: int = 1, static: bool = False) -> None:
         if not isinstance(static, bool):
             raise ValueError(f'static must be True or False, got {static!r}')
         self.policy = policy
         self.smoothing = smoothing
         self.static = static
+        self._prepared: dict[DDASAugment, PolicySchedule] = {}  # what each transform replays, smoothed once
+        self._augments: list[DDASAugment] = []
 
     def before_train(self, runner: Runner) -> None:
-        self._augments = find_augments(runner.train_dataloader.dataset)
-        if not self._augments:
+        self._find(runner)
+        if not self._augments and not _is_switched_in(runner):
             raise ValueError(
                 'PolicyScheduleHook finds no DDASAugment in the training pipeline: add '
                 "dict(type='DDASAugment', policy='policy.json') after LoadAnnotations, or remove the hook"
             )
+        self._by_epoch = hasattr(runner.train_loop, 'run_epoch')
+        if self._by_epoch:
+            self._tell(runner.epoch, runner.max_epochs)
+        else:
+            self._tell(runner.iter, runner.max_iters)
+            _restart_early_workers(runner)
+
+    def _find(self, runner: Runner) -> None:
+        """Look for the transforms, and give those that are new the policy that the hook is to replay."""
+        self._augments = find_augments(runner.train_dataloader.dataset)
         for augment in self._augments:
+            if augment.schedule is not None and self._prepared.get(augment) is augment.schedule:
+                continue
             if augment.schedule is None:
                 augment.set_policy(self.policy or runner.cfg.get('policy_file'))
             if augment.schedule is None:
@@ -52,15 +70,11 @@ class PolicyScheduleHook(Hook):
                 )
             _check_task(augment.schedule, runner)
             augment.schedule = augment.schedule.static() if self.static else augment.schedule.smooth(self.smoothing)
-        self._by_epoch = hasattr(runner.train_loop, 'run_epoch')
-        if self._by_epoch:
-            self._tell(runner.epoch, runner.max_epochs)
-        else:
-            self._tell(runner.iter, runner.max_iters)
-            _restart_early_workers(runner)
+            self._prepared[augment] = augment.schedule
 
     def before_train_epoch(self, runner: Runner) -> None:
         if self._by_epoch:
+            self._find(runner)  # another hook may have switched the pipeline
             self._tell(runner.epoch, runner.max_epochs)
 
     def after_train_iter(
@@ -73,6 +87,12 @@ class PolicyScheduleHook(Hook):
     def _tell(self, now: int, end: int) -> None:
         for augment in self._augments:
             augment.set_progress(now, end)
+
+
+def _is_switched_in(runner: Runner) -> bool:
+    """Whether a hook such as MMDetection's PipelineSwitchHook will bring a DDASAugment."""
+    switched = [getattr(hook, 'switch_pipeline', None) for hook in runner.hooks]
+    return any(step.get('type') == 'DDASAugment' for pipeline in switched for step in pipeline or ())
 
 
 def _check_task(schedule: PolicySchedule, runner: Runner) -> None:

@@ -391,3 +391,52 @@ def test_a_resumed_training_goes_on_with_the_iterations_snapshot(build, loop, lo
     runner.train()
     assert len(runner.model.batches) == 5
     assert_at_most_ahead(runner.model.batches, ahead=loader['num_workers'], first=7)
+
+
+SWITCH = dict(type='PipelineSwitchHook', switch_epoch=2, switch_pipeline=[dict(type='DDASAugment')])
+PLAIN_IMAGES = dict(type='GreyImages', pipeline=[dict(type='RandomFlip', prob=0.0)])
+
+
+@pytest.mark.parametrize('order', [1, -1], ids=['switch_first', 'schedule_first'])
+@pytest.mark.parametrize('loader', WORKERS, ids=name)
+def test_a_pipeline_that_is_switched_to_goes_on_with_the_schedule(build, loader, order):
+    """MMDetection's recipes in two stages (RTMDet, ...), whichever hook the config lists first."""
+    runner = build(epochs=6, hooks=[SWITCH, HOOK][::order], **loader)
+    runner.train()
+    assert greys_by_epoch(runner) == replayed(6)
+
+
+@pytest.mark.parametrize('loader', WORKERS[:3], ids=name)
+def test_a_policy_of_its_own_in_the_second_stage_is_smoothed_and_replayed_too(build, loader):
+    own = [dict(type='DDASAugment', policy=telling_schedule().to_dict())]
+    hooks = [dict(SWITCH, switch_pipeline=own), dict(type='PolicyScheduleHook', smoothing=3)]
+    runner = build(
+        epochs=6, hooks=hooks, dataset=with_policy(telling_schedule((1.0, 0.1, 0.1, 0.1)).to_dict()), **loader
+    )
+    runner.train()
+    assert greys_by_epoch(runner)[2:] == replayed(6, first=2)
+    (augment,) = find_augments(runner.train_dataloader.dataset)
+    assert [snapshot.total_prob for snapshot in augment.schedule.snapshots] == pytest.approx([1.0] * T)
+
+
+def test_the_transform_may_be_in_the_second_stage_alone(build):
+    runner = build(epochs=6, hooks=[SWITCH, HOOK], dataset=PLAIN_IMAGES)
+    runner.train()
+    assert greys_by_epoch(runner) == [{100}, {100}, *replayed(6, first=2)]
+
+
+def test_without_the_transform_in_any_stage_the_hook_is_refused(build):
+    switch = dict(SWITCH, switch_pipeline=PLAIN_IMAGES['pipeline'])
+    with pytest.raises(ValueError, match='finds no DDASAugment'):
+        build(epochs=6, hooks=[switch, HOOK], dataset=PLAIN_IMAGES).train()
+
+
+def test_a_second_training_does_not_smooth_again(build):
+    hook = dict(HOOK, policy=telling_schedule((0.0, 0.9, 0.0, 0.9)).to_dict(), smoothing=3)
+    runner = build(epochs=1, hooks=[hook])
+    found = []
+    for _ in range(2):
+        runner.train()
+        (augment,) = find_augments(runner.train_dataloader.dataset)
+        found.append([snapshot.total_prob for snapshot in augment.schedule.snapshots])
+    assert found[0] == found[1] == pytest.approx([0.45, 0.3, 0.6, 0.45])
