@@ -1,0 +1,194 @@
+"""MMDetection's recipes as it ships them, but for size, searched with and trained with a policy for two iterations.
+
+Each runs, or is refused before its first step with what to change, and runs with the change.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.hub import get_config
+from mmengine.runner import Runner
+
+from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
+from mmddas.datasets import find_augments
+
+SIZE = 64
+RECIPES = dict(
+    retinanet='retinanet/retinanet_r50_fpn_1x_coco.py',
+    yolox='yolox/yolox_tiny_8xb8-300e_coco.py',
+    rtmdet='rtmdet/rtmdet_tiny_8xb32-300e_coco.py',
+    detr='detr/detr_r50_8xb2-150e_coco.py',
+    deformable_detr='deformable_detr/deformable-detr_r50_16xb2-50e_coco.py',
+    swin='swin/mask-rcnn_swin-t-p4-w7_fpn_1x_coco.py',
+    checkpointed='mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py',
+)
+
+
+def shrink(node: object, folder: Path) -> None:
+    """Images of 64 pixels, batches of 2, no pretrained weights, three classes, the data set of the tests."""
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            shrink(child, folder)
+    if not isinstance(node, dict):
+        return
+    for key, value in list(node.items()):
+        if key == 'init_cfg' and isinstance(value, dict) and 'checkpoint' in value:
+            node[key] = None
+        elif key == 'num_classes' and value == 80:
+            node[key] = 3
+        elif key in ('scale', 'img_scale', 'crop_size', 'size') and np.max(value) > SIZE:
+            node[key] = (SIZE, SIZE)
+        elif key == 'scales':
+            node[key] = [(SIZE, SIZE)]
+        elif key == 'border':
+            node[key] = (-SIZE // 2, -SIZE // 2)
+        elif key == 'random_size_range':
+            node.update(random_size_range=(SIZE, 2 * SIZE), interval=1)
+        else:
+            shrink(value, folder)
+    if node.get('type') == 'CocoDataset':
+        node.update(
+            data_root=f'{folder}/',
+            ann_file='annotations/train.json',
+            data_prefix=dict(img='train/'),
+            metainfo=dict(classes=('disc', 'rectangle', 'triangle')),
+            indices=4,
+        )
+
+
+def recipe(name: str, folder: Path, work_dir: Path) -> Config:
+    config = get_config(f'mmdet::{RECIPES[name]}')
+    shrink(config._cfg_dict, folder)
+    config.train_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False, pin_memory=False)
+    for key in ('val_dataloader', 'val_evaluator', 'val_cfg', 'test_dataloader', 'test_evaluator', 'test_cfg'):
+        config[key] = None
+    config.param_scheduler = None
+    config.log_level = 'ERROR'
+    config.work_dir = str(work_dir)
+    config.experiment_name = config.visualizer.name = f'{work_dir.parent.name}_{name}'
+    if config.model.backbone.type == 'ResNet':
+        config.model.backbone.base_channels = 8
+        config.model.neck.in_channels = [channels // 8 for channels in config.model.neck.in_channels]
+    if name == 'checkpointed':
+        config.model.backbone.update(with_cp=True)
+    if name == 'swin':
+        config.model.backbone.update(
+            embed_dims=24, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=2, with_cp=True, frozen_stages=1
+        )
+        config.model.neck.in_channels = [24, 48, 96, 192]
+    return config
+
+
+def loaders_of_images(config: Config) -> list:
+    """The list that DDASAugment goes into: behind the last transform that loads."""
+    dataset = config.train_dataloader.dataset
+    return dataset.pipeline if dataset.type != 'MultiImageMixDataset' else dataset.dataset.pipeline
+
+
+def add_augment(pipeline: list, **settings) -> None:
+    place = max(i for i, step in enumerate(pipeline) if step['type'].startswith('Load')) + 1
+    pipeline.insert(place, dict(type='DDASAugment', reference_size=640, **settings))
+
+
+def searched(config: Config, folder: Path) -> Config:
+    dataset = config.train_dataloader.dataset
+    plain = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True)]
+    masks = any(step.get('with_mask') for step in loaders_of_images(config))
+    plain[1].update(with_mask=masks)
+    s_val = dict(
+        type='CocoDataset',
+        metainfo=dict(classes=('disc', 'rectangle', 'triangle')),
+        data_root=f'{folder}/',
+        ann_file='annotations/val.json',
+        data_prefix=dict(img='val/'),
+        pipeline=[*plain, dict(type='Resize', scale=(SIZE, SIZE), keep_ratio=True), dict(type='PackDetInputs')],
+    )
+    if dataset.type == 'MultiImageMixDataset':  # the operations' place is behind what mixes
+        place = 1 + max(i for i, step in enumerate(dataset.pipeline) if step['type'] in ('Mosaic', 'MixUp'))
+        dataset.pipeline.insert(place, dict(type='DDASAugment'))
+    else:
+        add_augment(dataset.pipeline)
+    config.train_cfg = dict(
+        type='DDASSearchLoop',
+        max_epochs=1,
+        policy_dataloader=dict(
+            batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True), dataset=s_val
+        ),
+        search_space=[('Rotate_BBox', 4), ('Solarize', 0), ('Color', 2)],
+    )
+    return config
+
+
+def run(config: Config) -> Runner:
+    runner = Runner.from_cfg(config)
+    runner.train()
+    losses = runner.message_hub.get_scalar('train/loss').data[0]
+    assert runner.iter == 2 and np.isfinite(losses).all()
+    assert all(parameter.isfinite().all() for parameter in runner.model.parameters())
+    return runner
+
+
+def without(pipeline: list, *types: str) -> list:
+    return [step for step in pipeline if step['type'] not in types]
+
+
+@pytest.mark.parametrize('name', [name for name in RECIPES if name not in ('yolox', 'rtmdet')])
+def test_recipe_can_be_searched_with(name, shapes, tmp_path):
+    runner = run(searched(recipe(name, shapes, tmp_path / 'work'), shapes))
+    probs = runner.train_loop.policy.op_probs
+    assert probs.max() > probs.min()
+    assert runner.message_hub.get_scalar('train/skipped_updates').data[0][-1] == 0
+
+
+def test_a_search_with_yolox_asks_for_one_pipeline_and_then_runs(shapes, tmp_path):
+    config = searched(recipe('yolox', shapes, tmp_path / 'refused'), shapes)
+    with pytest.raises(ValueError, match='leave YOLOXModeSwitchHook out of custom_hooks'):
+        run(config)
+    config = searched(recipe('yolox', shapes, tmp_path / 'work'), shapes)
+    config.custom_hooks = without(config.custom_hooks, 'YOLOXModeSwitchHook')
+    config.experiment_name = config.visualizer.name = f'{tmp_path.name}_mended'
+    run(config)
+
+
+def test_a_search_with_rtmdet_asks_for_transforms_without_memory_and_then_runs(shapes, tmp_path):
+    config = searched(recipe('rtmdet', shapes, tmp_path / 'refused'), shapes)
+    with pytest.raises(ValueError, match='leave CachedMosaic out'):
+        run(config)
+    pipeline = without(config.train_dataloader.dataset.pipeline, 'CachedMosaic', 'CachedMixUp')
+    config = searched(recipe('rtmdet', shapes, tmp_path / 'refused_too'), shapes)
+    config.train_dataloader.dataset.pipeline = pipeline
+    with pytest.raises(ValueError, match='leave PipelineSwitchHook out of custom_hooks'):
+        run(config)
+    config = searched(recipe('rtmdet', shapes, tmp_path / 'work'), shapes)
+    config.train_dataloader.dataset.pipeline = pipeline
+    config.custom_hooks = without(config.custom_hooks, 'PipelineSwitchHook')
+    config.experiment_name = config.visualizer.name = f'{tmp_path.name}_mended'
+    run(config)
+
+
+def policy_content() -> dict:
+    schedule = PolicySchedule(SearchSpace.preset('detection'))
+    for total_prob in (0.2, 0.9):
+        schedule.append(AugmentationPolicy(schedule.space, total_prob))
+    return schedule.to_dict()
+
+
+@pytest.mark.parametrize('name', RECIPES)
+def test_recipe_can_be_trained_with_a_policy(name, shapes, tmp_path):
+    """The recipes of two stages switch to the second one at the second of two epochs."""
+    config = recipe(name, shapes, tmp_path / 'work')
+    add_augment(loaders_of_images(config))
+    config.train_dataloader.dataset.get('dataset', config.train_dataloader.dataset).indices = 2
+    config.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=2)
+    config.custom_hooks = [*config.get('custom_hooks', []), dict(type='PolicyScheduleHook', policy=policy_content())]
+    for hook in config.custom_hooks:
+        if hook['type'] == 'PipelineSwitchHook':
+            hook['switch_epoch'] = 1
+            add_augment(hook['switch_pipeline'])
+        if hook['type'] == 'YOLOXModeSwitchHook':
+            hook['num_last_epochs'] = 1
+    runner = run(config)
+    (augment,) = find_augments(runner.train_dataloader.dataset)
+    assert augment.snapshot.total_prob == pytest.approx(0.9)
