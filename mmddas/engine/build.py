@@ -1,12 +1,16 @@
-"""From the words of a config to the parts of a search: its space, the policy's optimizers, the estimator."""
+"""From the words of a config to the parts of a search: space, schedule, the policy's optimizers, the estimator."""
 
 from __future__ import annotations
 
 import torch
 from mmengine.registry import OPTIMIZERS
+from mmengine.runner import Runner
 
 from mmddas import ops
-from mmddas.core import AugmentationPolicy, PolicyEstimator, SearchSpace, build_estimator
+from mmddas.core import AugmentationPolicy, PolicyEstimator, PolicySchedule, SearchSpace, build_estimator
+from mmddas.version import __version__
+
+from .tasks import TASKS
 
 # The rates and betas of the authors' released code.
 POLICY_OPTIM = dict(
@@ -29,6 +33,21 @@ def build_search_space(search_space: str | list | SearchSpace, num_ops: int) -> 
         )
     ops.check_candidates(space.candidates)
     return space
+
+
+def build_schedule(
+    runner: Runner, space: SearchSpace, num_sub_policies: int, operation_options: dict
+) -> PolicySchedule:
+    """The schedule that a search fills, with what its file tells of where it comes from."""
+    meta = dict(
+        mmddas=__version__,
+        task=TASKS.get(runner.default_scope.scope_name),
+        config=runner.experiment_name,
+        seed=runner.seed,
+        num_sub_policies=num_sub_policies,
+        operation_options=operation_options,
+    )
+    return PolicySchedule(space, meta=meta)
 
 
 def build_policy_estimator(

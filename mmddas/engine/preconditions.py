@@ -46,7 +46,7 @@ def check_passes(loader: DataLoader) -> None:
 
 def check_optimizer(optim_wrapper: OptimWrapper) -> None:
     """Raise ValueError where a search cannot step, and warn of optimizers that the method is not exact for."""
-    if not isinstance(optim_wrapper, OptimWrapper):
+    if not hasattr(optim_wrapper, 'optimizer'):
         raise ValueError(
             f'A search steps its network by one optimizer, got {type(optim_wrapper).__name__}: give it one '
             'OptimWrapper, with paramwise_cfg for rates of their own'

@@ -11,12 +11,12 @@ from torch.utils.data import DataLoader
 
 from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
 from mmddas.datasets.search import search_loader, seeded_step
-from mmddas.version import __version__
 
 from .agreement import check_processes_agree, data_identity, differences, flattened, search_identity
 from .batches import SearchBatches
-from .build import build_policy_estimator, build_search_space
+from .build import build_policy_estimator, build_schedule, build_search_space
 from .checkpoints import protect_checkpoints
+from .data_checks import check_data, empty_data_explained
 from .hooks.policy_figure_hook import PolicyFigureHook
 from .hooks.policy_snapshot_hook import PolicySnapshotHook
 from .preconditions import check_hooks, check_optimizer, check_passes, check_whole_numbers, check_work_dir
@@ -24,7 +24,6 @@ from .processes import share_findings
 from .search_step import SearchStep
 from .step_watch import StepWatch
 from .stopping import Stopping
-from .tasks import TASKS
 
 
 @LOOPS.register_module()
@@ -111,28 +110,20 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self.estimator = build_policy_estimator(
             self.policy, policy_optim, estimator, normalize=normalize, scale_by_lr=scale_by_lr
         )
-        super().__init__(runner, dataloader, max_epochs, val_interval=interval, **kwargs)
+        with empty_data_explained('S_train', dataloader):
+            super().__init__(runner, dataloader, max_epochs, val_interval=interval, **kwargs)
         if val_interval is None:
             runner._val_loop = None
         check_passes(self.dataloader)
         stream = get_rank() if sub_policies_per_rank else None
         self.dataloader = search_loader(self.dataloader, space, num_sub_policies, runner.seed, stream)
-        self.batches = SearchBatches(
-            runner, self.dataloader, runner.build_dataloader(policy_dataloader, seed=runner.seed), max_broken_share
-        )
+        with empty_data_explained('S_val', policy_dataloader):
+            plain_policy_loader = runner.build_dataloader(policy_dataloader, seed=runner.seed)
+        check_data(self.dataloader.dataset.dataset, plain_policy_loader.dataset)
+        self.batches = SearchBatches(runner, self.dataloader, plain_policy_loader, max_broken_share)
         self.num_sub_policies = num_sub_policies
         self.sub_policies_per_rank = sub_policies_per_rank
-        self.schedule = PolicySchedule(
-            space,
-            meta=dict(
-                mmddas=__version__,
-                task=TASKS.get(runner.default_scope.scope_name),
-                config=runner.experiment_name,
-                seed=runner.seed,
-                num_sub_policies=num_sub_policies,
-                operation_options=self.dataloader.dataset.operation_options,
-            ),
-        )
+        self.schedule = build_schedule(runner, space, num_sub_policies, self.dataloader.dataset.operation_options)
         self._epoch_began = 0  # the iteration; an epoch may have fewer than the length of its loader
         self._preprocessing: dict = {}  # the state of a resumed search's, for the step when it is made
         self._stopping = Stopping()

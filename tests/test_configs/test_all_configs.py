@@ -44,8 +44,13 @@ def images(tmp_path_factory) -> Path:
     lists = {split: _write_classes(root / 'imagenet' / split, wordnet, rng, count=2) for split in ('train', 'val')}
     meta = root / 'imagenet' / 'meta'
     meta.mkdir()
-    for name, split in (('train', 'train'), ('val', 'val'), ('search_train', 'train'), ('search_val', 'train')):
-        (meta / f'{name}.txt').write_text(''.join(f'{path} {label}\n' for path, label in lists[split][:4]))
+    for name, images in (
+        ('train', lists['train'][:4]),
+        ('val', lists['val'][:4]),
+        ('search_train', lists['train'][:4]),
+        ('search_val', lists['train'][4:]),
+    ):
+        (meta / f'{name}.txt').write_text(''.join(f'{path} {label}\n' for path, label in images))
     (meta / 'search_classes.txt').write_text('\n'.join(wordnet))
     return root
 
@@ -108,7 +113,8 @@ def _shrink(node: dict, shapes: Path, images: Path) -> None:
         elif key == 'classes' and isinstance(value, str):
             node[key] = str(images / 'imagenet' / 'meta' / 'search_classes.txt')
         elif key == 'ann_file' and value.endswith('.json'):
-            node[key] = str(shapes / 'annotations' / ('train.json' if 'train' in value else 'test.json'))
+            split = 'train' if 'train' in Path(value).stem and 'search_val' not in value else 'test'
+            node[key] = str(shapes / 'annotations' / f'{split}.json')
         for child in value if isinstance(value, (list, tuple)) else (value,):
             if isinstance(child, dict):
                 _shrink(child, shapes, images)

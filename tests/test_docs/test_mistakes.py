@@ -153,6 +153,79 @@ search_mistake(
     'The pipeline of S_val has one',
     lambda config: config.train_cfg.policy_dataloader.dataset.pipeline.insert(2, dict(type='DDASAugment')),
 )
+
+
+def s_val_of(**changes):
+    return lambda config: config.train_cfg.policy_dataloader.dataset.update(**changes)
+
+
+search_mistake(
+    'The classes of S_val (or S_train) are not those of its file',
+    lambda config: config.train_cfg.policy_dataloader.dataset.pop('metainfo'),
+)
+search_mistake(
+    'A class is mistyped, and images without objects are filtered away',
+    lambda config: config.train_dataloader.dataset.update(
+        metainfo=dict(classes=('disk',)), filter_cfg=dict(filter_empty_gt=True)
+    ),
+)
+search_mistake(
+    'The classes of S_train and S_val differ', s_val_of(metainfo=dict(classes=('triangle', 'disc', 'rectangle')))
+)
+search_mistake(
+    'S_val lies within S_train',
+    s_val_of(ann_file='annotations/train.json', data_prefix=dict(img='train/'), indices=5),
+)
+
+
+def s_val_file(world, change) -> None:
+    """A search with an annotation file for S_val that ``change`` makes of those of both."""
+    contents = [json.loads((world.shapes / 'annotations' / f'{name}.json').read_text()) for name in ('train', 'val')]
+    for content, folder in zip(contents, ('train', 'val'), strict=True):
+        for image in content['images']:
+            image['file_name'] = f'{folder}/{image["file_name"]}'
+    Path('s_val.json').write_text(json.dumps(change(*contents)))
+    return world.search(s_val_of(ann_file=str(Path('s_val.json').absolute()), data_prefix=dict(img='')))
+
+
+@mistake('Configs of a search', 'No image of S_val has an object')
+def _(world):
+    s_val_file(world, lambda train, val: val | dict(annotations=[]))
+
+
+@mistake('Configs of a search', 'S_train and S_val share images')
+def _(world):
+    def mixed(train, val):
+        images = train['images'][:2] + [image | dict(id=100 + image['id']) for image in val['images'][:3]]
+        notes = [note for note in train['annotations'] if note['image_id'] in (images[0]['id'], images[1]['id'])]
+        return train | dict(images=images, annotations=notes)
+
+    return s_val_file(world, mixed)
+
+
+search_mistake(
+    'A transform keeps images of earlier samples',
+    lambda config: config.train_dataloader.dataset.pipeline.insert(-1, dict(type='CachedMixUp')),
+)
+search_mistake(
+    'A transform mixes images after DDASAugment',
+    lambda config: config.train_dataloader.dataset.pipeline.insert(-1, dict(type='MixUp')),
+)
+search_mistake(
+    'A hook switches the pipeline',
+    lambda config: config.update(custom_hooks=[dict(type='PipelineSwitchHook', switch_epoch=1, switch_pipeline=[])]),
+)
+
+
+@mistake('Configs of a search', 'The network has several optimizers')
+def _(world):
+    from mmengine.optim import OptimWrapperDict
+
+    from mmddas.engine.preconditions import check_optimizer
+
+    check_optimizer(OptimWrapperDict())
+
+
 search_mistake('Gradients are accumulated', lambda config: config.optim_wrapper.update(accumulative_counts=2))
 
 

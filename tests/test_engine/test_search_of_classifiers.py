@@ -34,14 +34,15 @@ def mmpretrain_scope(one_thread_and_mmdet_scope):
 
 @pytest.fixture(scope='module')
 def folders(tmp_path_factory) -> Path:
-    """Two classes of 8 images of 40x48, the first one brighter."""
+    """Two classes of 8 images of 40x48, the first one brighter; and as many others for S_val, in ``..._val``."""
     rng = np.random.default_rng(0)
-    root = tmp_path_factory.mktemp('folders')
-    for label, name in enumerate(('bright', 'dark')):
-        (root / name).mkdir()
-        for i in range(8):
-            image = rng.integers(0, 128, (40, 48, 3), dtype=np.uint8) + np.uint8(100 * (1 - label))
-            cv2.imwrite(str(root / name / f'{i}.png'), image)
+    root = tmp_path_factory.mktemp('folders') / 'data'
+    for folder in (root, Path(f'{root}_val')):
+        for label, name in enumerate(('bright', 'dark')):
+            (folder / name).mkdir(parents=True)
+            for i in range(8):
+                image = rng.integers(0, 128, (40, 48, 3), dtype=np.uint8) + np.uint8(100 * (1 - label))
+                cv2.imwrite(str(folder / name / f'{i}.png'), image)
     return root
 
 
@@ -83,9 +84,10 @@ def search_config(folders: Path, work_dir: Path, **changes) -> Config:
     data = dict(type='CustomDataset', data_root=str(folders))
     crop = dict(type='RandomCrop', crop_size=32)
     config.train_dataloader.update(batch_size=4, num_workers=0, persistent_workers=False)
+    # S_train is all of it, S_val as much of another folder.
     config.train_dataloader.dataset = data | dict(pipeline=[LOAD, dict(type='DDASAugment'), crop, PACK])
     config.train_cfg.policy_dataloader.update(batch_size=8, num_workers=0, persistent_workers=False)
-    config.train_cfg.policy_dataloader.dataset = data | dict(pipeline=[LOAD, crop, PACK])
+    config.train_cfg.policy_dataloader.dataset = data | dict(pipeline=[LOAD, crop, PACK], data_root=f'{folders}_val')
     config.train_cfg.max_epochs = 2
     config.default_hooks.logger.interval = 1
     config.log_level = 'ERROR'

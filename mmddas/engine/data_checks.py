@@ -1,0 +1,153 @@
+"""Whether S_train and S_val can mean anything together: objects, classes, images that they share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS
+from torch.utils.data import Dataset
+
+from mmddas.datasets.walk import datasets_within, inner_datasets
+
+_SHOWN = 8
+
+
+class DataSummary(NamedTuple):
+    """What a data set holds.
+
+    Args:
+        classes: Their names, or None where the data set has none.
+        images: Something that tells each image from others: its file, or a hash of its pixels.
+        objects: How many of each class, by label; None where its samples have no list of objects, as for
+            classification.
+        files: The annotation files.
+    """
+
+    classes: tuple[str, ...] | None
+    images: set[str]
+    objects: Counter[int] | None
+    files: list[str]
+
+
+def summary(dataset: Dataset) -> DataSummary:
+    """Look at all annotations of a data set and of those that it wraps."""
+    classes = getattr(dataset, 'metainfo', {}).get('classes')
+    images, objects, files = set(), None, []
+    for part in datasets_within(dataset):
+        if inner_datasets(part) or not hasattr(part, 'get_data_info'):
+            continue
+        files += [str(part.ann_file)] if getattr(part, 'ann_file', None) else []
+        for index in range(len(part)):
+            info = part.get_data_info(index)
+            images.add(_image(info))
+            if 'instances' in info:
+                objects = Counter() if objects is None else objects
+                objects.update(instance.get('bbox_label') for instance in info['instances'])
+    return DataSummary(None if classes is None else tuple(classes), images, objects, files)
+
+
+def _image(info: dict) -> str:
+    if isinstance(info.get('img_path'), str):
+        return os.path.abspath(info['img_path'])
+    image = info.get('img')
+    if isinstance(image, np.ndarray):
+        return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
+    return f'sample {info.get("sample_idx")} of {id(info)}'  # nothing to tell it by: unlike all others
+
+
+def check_data(train: Dataset, val: Dataset) -> None:
+    """Look at S_train and S_val together, before a search begins.
+
+    Raises:
+        ValueError: One of them has images and no object, their classes differ, or S_val lies wholly in S_train.
+    """
+    summaries = dict(S_train=summary(train), S_val=summary(val))
+    for name, found in summaries.items():
+        if found.objects is not None and not found.objects:
+            raise ValueError(
+                f'{name} has {len(found.images)} images and no object{_explained(found.classes, found.files)}'
+            )
+    here, there = (found.classes for found in summaries.values())
+    if None not in (here, there) and here != there:
+        raise ValueError(
+            f'The classes of S_train are {_listed(here)}, those of S_val {_listed(there)}: give both data sets, '
+            'policy_dataloader.dataset too, the same metainfo=dict(classes=(...))'
+        )
+    for name, found in summaries.items():
+        absent = [label for label in found.classes or () if found.objects and not found.objects[here.index(label)]]
+        if absent:
+            _warn(f'{name} has no object of {_listed(tuple(absent))}')
+    shared = len(summaries['S_train'].images & summaries['S_val'].images)
+    total = len(summaries['S_val'].images)
+    if shared and shared == total:
+        raise ValueError(
+            f'All {total} images of S_val are in S_train too, so that the policy would be judged on what the network '
+            'has learned by heart: split the training images, as tools/dataset_tools/make_coco_proxy.py does'
+        )
+    if shared:
+        _warn(
+            f'S_TRAIN AND S_VAL SHARE {shared} IMAGES, of {total} of S_val: the policy is judged on what the network '
+            'learns by heart. Split the training images, as tools/dataset_tools/make_coco_proxy.py does'
+        )
+
+
+@contextmanager
+def empty_data_explained(name: str, config: object) -> Iterator[None]:
+    """Say what is wrong where a data set turns out to be empty: MMEngine asks NumPy to concatenate nothing."""
+    try:
+        yield
+    except ValueError as error:
+        if 'at least one array' not in str(error):
+            raise
+        classes, files = _of_config(config.get('dataset') if isinstance(config, dict) else None)
+        raise ValueError(f'{name} has no image that its filter leaves{_explained(classes, files)}') from error
+
+
+def _of_config(dataset: object) -> tuple[tuple[str, ...] | None, list[str]]:
+    """Classes and annotation files of a data set's config, within wrappers."""
+    if not isinstance(dataset, dict):
+        return None, []
+    if not dataset.get('ann_file'):
+        return _of_config(dataset.get('dataset') or next(iter(dataset.get('datasets') or ()), None))
+    kind = dataset.get('type')
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    classes = (dataset.get('metainfo') or {}).get('classes') or getattr(kind, 'METAINFO', {}).get('classes')
+    return None if classes is None else tuple(classes), [
+        os.path.join(dataset.get('data_root') or '', dataset['ann_file'])
+    ]
+
+
+def _explained(classes: tuple[str, ...] | None, files: list[str]) -> str:
+    """What was looked for and what the annotation file has, where it can be read."""
+    for file in files:
+        try:
+            content = json.loads(Path(file).read_text(encoding='utf-8'))
+            there = tuple(category['name'] for category in content['categories'])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if classes is not None and not set(classes) & set(there):
+            return (
+                f': its classes {_listed(classes)} do not occur in {file}, which has {_listed(there)}. Set '
+                'metainfo=dict(classes=(...)) of the data set to those of the file'
+            )
+        return f': look at its annotations, {file}, and at its filter_cfg'
+    return ': look at its annotation file, its classes (metainfo) and its filter_cfg'
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f', ... ({len(names)} in all)' if len(names) > _SHOWN else ''
+    return ', '.join(map(repr, names[:_SHOWN])) + more
+
+
+def _warn(text: str) -> None:
+    print_log(text, logger='current', level=logging.WARNING)

@@ -1,0 +1,104 @@
+"""The README's recipe for a data set of one's own, followed block by block, with classes that are not COCO's."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmddas.core import PolicySchedule
+
+ROOT = Path(__file__).parents[2]
+# What a user has before: a config of a training on data of their own.
+TRAINING = """
+_base_ = ['{configs}/_base_/retinanet_thinner.py', 'mmdet::_base_/default_runtime.py']
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='CocoDataset',
+        metainfo=dict(classes=('disc', 'rectangle', 'triangle')),
+        data_root='data/mine/',
+        ann_file='annotations/train.json',
+        data_prefix=dict(img='images/'),
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations', with_bbox=True),
+            dict(type='Resize', scale=(64, 64), keep_ratio=True),
+            dict(type='PackDetInputs'),
+        ],
+    ),
+)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=2)
+val_cfg = val_dataloader = val_evaluator = test_cfg = test_dataloader = test_evaluator = None
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01))
+"""
+
+
+def blocks(language: str, heading: str) -> list[str]:
+    """The code blocks of a section, without the indentation of the list that they stand in."""
+    section = (ROOT / 'README.md').read_text(encoding='utf-8').split(f'\n## {heading}\n')[1].split('\n## ')[0]
+    found = re.findall(rf'^( *)```{language}\n(.*?)^ *```', section, re.DOTALL | re.MULTILINE)
+    return [re.sub(f'^{indent}', '', code, flags=re.MULTILINE) for indent, code in found]
+
+
+def shell(code: str) -> None:
+    for command in code.replace('\\\n', ' ').splitlines():
+        command = command.split('  #')[0].replace('python tools/', f'{sys.executable} {ROOT}/tools/')
+        done = subprocess.run(
+            command, shell=True, capture_output=True, text=True, env=os.environ | {'PYTHONPATH': str(ROOT)}
+        )
+        assert done.returncode == 0, command + done.stdout + done.stderr
+
+
+@pytest.fixture
+def mine(shapes, tmp_path, monkeypatch) -> Path:
+    """``data/mine`` with its images and annotations, and the user's training config."""
+    shutil.copytree(shapes / 'train', tmp_path / 'data' / 'mine' / 'images')
+    (tmp_path / 'data' / 'mine' / 'annotations').mkdir()
+    shutil.copy(shapes / 'annotations' / 'train.json', tmp_path / 'data' / 'mine' / 'annotations')
+    (tmp_path / 'my_retinanet.py').write_text(TRAINING.format(configs=ROOT / 'configs'))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_recipe_for_a_data_set_of_ones_own(mine):
+    section = 'Search on your own data set'
+    split, *commands = blocks('bash', section)
+    shell(split.replace('3000', '8').replace('1500', '4'))
+    (config,) = blocks('python', section)
+    Path('my_search.py').write_text(config.replace('(1333, 800)', '(64, 64)').replace('max_epochs=30', 'max_epochs=1'))
+    shell(commands[0])
+    schedule = PolicySchedule.load('work_dirs/my_search/policy.json')
+    assert len(schedule) == 1 and len(schedule.space) == 113
+    subsets = [
+        json.loads(Path(f'data/mine/annotations/train_search_{part}.json').read_text()) for part in ('train', 'val')
+    ]
+    assert [len(subset['images']) for subset in subsets] == [8, 4]
+
+
+def test_the_three_lines_for_a_training_with_a_policy(mine, shapes):
+    code = re.search(r'```python\n(.*?)```', (ROOT / 'README.md').read_text(encoding='utf-8'), re.DOTALL)[1]
+    schedule = PolicySchedule.from_dict(
+        dict(num_ops=1, candidates=[dict(op='Invert')], epochs=[dict(total_prob=0.5, op_probs=[1.0])])
+    )
+    schedule.save('policy.json')
+    steps = "dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True)"
+    code = code.replace('[...,', f'[{steps},').replace(
+        ', ...]', ", dict(type='Resize', scale=(64, 64)), dict(type='PackDetInputs')]"
+    )
+    lines = f"_base_ = ['./my_retinanet.py']\n{code}\ntrain_dataloader = dict(dataset=dict(pipeline=train_pipeline))\n"
+    Path('my_train.py').write_text(lines)
+    config = Config.fromfile('my_train.py')
+    config.update(work_dir='work', log_level='ERROR', experiment_name=mine.name)
+    config.visualizer.name = mine.name
+    runner = Runner.from_cfg(config)
+    runner.train()
+    assert runner.iter == 6
