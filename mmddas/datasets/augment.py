@@ -46,7 +46,8 @@ class DDASAugment(BaseTransform):
     policy.
 
     Boxes that leave the image, or keep less than ``min_box_size``, are dropped with all that belongs to them;
-    the image stays, even without any box.
+    the image stays, even without any box. (Within a MultiImageMixDataset, which cannot take another sample where its
+    later transforms reject one without boxes, the hook has such a sample stay clean.)
 
     Required Keys: ``img`` ``(H, W, 3)`` uint8, BGR or as ``channel_order`` says.
     Modified Keys, where present: ``img``, ``img_shape``, ``gt_bboxes``, ``gt_bboxes_labels``,
@@ -96,6 +97,8 @@ class DDASAugment(BaseTransform):
         # Epoch and number of epochs; -1: not told. In shared memory, for workers that live through epochs.
         self._progress = torch.tensor([-1, 1]).share_memory_()
         self._warned = False
+        # Whether a sample that would lose all its boxes stays as it is: for data sets that cannot take another one.
+        self.keeps_some_box = False
 
     def set_policy(self, policy: str | os.PathLike | dict | PolicySchedule | None) -> None:
         """Take a policy, in any form that the constructor takes, before data workers are started."""
@@ -146,7 +149,11 @@ class DDASAugment(BaseTransform):
         if (random.random() + shift) % 1 >= snapshot.total_prob:
             return results
         rng = global_generator()
-        return self.augment(results, self.draw(snapshot, rng, shift), rng)
+        clean = dict(results)
+        augmented = self.augment(results, self.draw(snapshot, rng, shift), rng)
+        if self.keeps_some_box and len(clean.get('gt_bboxes', ())) and not len(augmented['gt_bboxes']):
+            return clean
+        return augmented
 
     def draw(self, snapshot: PolicySnapshot, rng: np.random.Generator, shift: float = 0.0) -> list[Candidate]:
         """A sub-policy: N_o candidates drawn from p_o, by ``rng``'s numbers, moved by ``shift`` around [0, 1)."""
@@ -157,9 +164,11 @@ class DDASAugment(BaseTransform):
     def augment(self, results: dict, sub_policy: Iterable[Candidate], rng: np.random.Generator) -> dict:
         """Apply one sub-policy to a sample, in place of the sample's entries but not of their arrays."""
         image = self.bgr(results['img'])
-        boxes = _boxes_as_array(results.get('gt_bboxes'))
+        boxes, horizontal = _boxes_as_array(results.get('gt_bboxes'))
         moves = []
         for candidate in sub_policy:
+            if not horizontal:
+                _check_leaves_boxes(candidate.op, results['gt_bboxes'], boxes)
             image, boxes, new_moves = ops.apply_with_moves(
                 candidate.op, image, boxes, level=candidate.level, rng=rng, **self.options
             )
@@ -229,16 +238,30 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9
 
 
-def _boxes_as_array(boxes: object) -> np.ndarray | None:
-    """``(N, 4)`` xyxy of an array or of MMDetection's HorizontalBoxes."""
+def _boxes_as_array(boxes: object) -> tuple[np.ndarray | None, bool]:
+    """``(N, 4)`` xyxy of an array or of MMDetection's boxes, and whether these are horizontal.
+
+    Of others it is the boxes around them, where they can be converted to those.
+    """
     if boxes is None or isinstance(boxes, np.ndarray):
-        return boxes
-    if getattr(boxes, 'box_dim', None) != 4:
+        return boxes, True
+    if getattr(boxes, 'box_dim', None) == 4:
+        return boxes.numpy(), True
+    try:
+        return boxes.convert_to('hbox').numpy(), False
+    except Exception:  # whatever a box type without that conversion raises
+        return None, False
+
+
+def _check_leaves_boxes(name: str, boxes: object, around: np.ndarray | None) -> None:
+    """Raise TypeError for an operation that would have to move boxes that are not horizontal, or to know where they are."""
+    operation = ops.get(name)
+    looks_at_boxes = operation.per_box or operation.kind == 'patch'
+    if operation.kind == 'affine' or looks_at_boxes and around is None:
         raise TypeError(
-            f'DDASAugment moves horizontal boxes (x1, y1, x2, y2) only, got {type(boxes).__name__}: '
-            'convert them, or leave the operations that move boxes out of the search space'
+            f'DDASAugment cannot apply {name} to {type(boxes).__name__}, since it moves horizontal boxes (x1, y1, x2, y2) '
+            'only: convert them, or leave the operations that move pixels (Rotate, Translate, Shear, Flip) out'
         )
-    return boxes.numpy()
 
 
 def _replace_boxes(results: dict, boxes: np.ndarray, min_size: float) -> None:
@@ -263,8 +286,10 @@ def _move_annotations(results: dict, moves: list[ops.Move]) -> None:
     if 'gt_masks' in results:
         results['gt_masks'] = _moved_masks(results['gt_masks'], moves)
     if 'gt_seg_map' in results:
+        label_map = results['gt_seg_map']
         for move in moves:
             results['gt_seg_map'] = ops.move_mask(results['gt_seg_map'], move, results.get('ignore_index', 255))
+        results['gt_seg_map'] = results['gt_seg_map'].astype(label_map.dtype, copy=False)  # OpenCV has few types
     for move in moves:
         if move.region is None:
             before = results.get('homography_matrix', np.eye(3, dtype=np.float32))
@@ -272,7 +297,19 @@ def _move_annotations(results: dict, moves: list[ops.Move]) -> None:
 
 
 def _moved_masks(masks: object, moves: list[ops.Move]) -> object:
-    """MMDetection's instance masks, moved; polygons become bitmaps, since a move within a box can cut them."""
+    """MMDetection's instance masks, moved.
+
+    Polygons stay what they are where the whole image moves, and become bitmaps where a move within a box can cut them.
+    """
+    if hasattr(masks, 'to_bitmap') and all(move.region is None for move in moves):
+        linear, offset = np.eye(2), np.zeros(2)
+        for move in moves:
+            matrix = ops.homography(move)[:2]
+            linear, offset = matrix[:, :2] @ linear, matrix[:, :2] @ offset + matrix[:, 2]
+        polygons = [
+            [(np.reshape(part, (-1, 2)) @ linear.T + offset).reshape(-1) for part in parts] for parts in masks.masks
+        ]
+        return type(masks)(polygons, masks.height, masks.width)
     bitmaps = masks.to_bitmap() if hasattr(masks, 'to_bitmap') else masks
     bitmaps = copy.copy(bitmaps)
     layers = []

@@ -13,7 +13,13 @@ def check_sample(results: dict) -> None:
     image = results['img']
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         found = f'{image.dtype} {image.shape}' if isinstance(image, np.ndarray) else type(image).__name__
-        raise ValueError(f'expected an image (H, W, 3) of uint8, found {found}; load it with color_type="color"')
+        floats = isinstance(image, np.ndarray) and image.dtype.kind == 'f'
+        advice = (
+            'put DDASAugment before what makes floats of it (to_float32=True, PhotoMetricDistortion, Normalize, ...)'
+            if floats
+            else 'load it with color_type="color"'
+        )
+        raise ValueError(f'expected an image (H, W, 3) of uint8, found {found}; {advice}')
     if image.size == 0:
         raise ValueError(f'the image has no pixels: shape {image.shape}')
     if 'gt_bboxes' in results:

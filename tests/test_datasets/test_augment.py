@@ -12,6 +12,7 @@ from mmengine.runner import set_random_seed
 from mmddas import ops
 from mmddas.core import Candidate, PolicyFileError, PolicySchedule, PolicySnapshot, SearchSpace
 from mmddas.datasets import DDASAugment
+from mmddas.datasets.samples import check_sample
 
 
 def inline(candidates, total_prob=1.0, op_probs=None, num_ops=1):
@@ -212,3 +213,93 @@ def test_tensors_keep_their_type():
     results = augmented(inline([('Rotate_BBox', 4)]))
     assert results['gt_bboxes'].tensor.dtype == torch.float32
     assert results['img'].dtype == np.uint8
+
+
+def moved(sub_policy: list, **sample) -> dict:
+    given = dict(img=np.full((40, 60, 3), 90, np.uint8), **sample)
+    return DDASAugment().augment(given, SearchSpace(sub_policy).candidates, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize('dtype', [np.int64, np.int32, np.uint8, np.int16])
+def test_label_maps_keep_their_type(dtype):
+    labels = np.arange(40 * 60).reshape(40, 60) % 7
+    found = moved([('Rotate_BBox', 4), ('TranslateX_BBox', 2)], gt_seg_map=labels.astype(dtype))['gt_seg_map']
+    assert found.dtype == dtype and set(np.unique(found)) <= {*range(7), 255, -1}
+
+
+def test_polygons_move_by_their_corners():
+    """They cover what moved bitmaps cover, and nothing is drawn for it."""
+    polygons = PolygonMasks([[np.array([10.0, 8, 50, 10, 45, 35, 12, 30])], [np.array([5.0, 5, 20, 5, 12, 20])]], 40, 60)
+    moves = [('Rotate_BBox', 4), ('ShearX_BBox', 6), ('TranslateY_BBox', 0.2)]
+    found = moved(moves, gt_masks=polygons)['gt_masks']
+    expected = moved(moves, gt_masks=polygons.to_bitmap())['gt_masks']
+    assert isinstance(found, PolygonMasks)
+    drawn = found.to_bitmap().masks
+    for ours, theirs in zip(drawn, expected.masks, strict=True):
+        assert theirs.sum() > 50 and (ours & theirs).sum() / (ours | theirs).sum() > 0.9
+
+
+def test_polygons_that_can_be_cut_become_bitmaps():
+    polygons = PolygonMasks([[np.array([10.0, 8, 50, 10, 45, 35, 12, 30])]], 40, 60)
+    boxes = np.array([[10, 8, 50, 35]], np.float32)
+    sample = dict(img=np.zeros((40, 60, 3), np.uint8), gt_masks=polygons, gt_bboxes=boxes)
+    space = SearchSpace([('Rotate_Only_BBoxes', 8)])
+    found = DDASAugment(box_prob=1.0).augment(sample, space.candidates, np.random.default_rng(0))
+    assert not isinstance(found['gt_masks'], PolygonMasks)
+
+
+class TurnedBoxes:
+    """As MMRotate's: five numbers a box, which can be converted to the box around them, or not."""
+
+    box_dim = 5
+
+    def __init__(self, around: np.ndarray | None) -> None:
+        self.around = around
+
+    def convert_to(self, kind: str) -> HorizontalBoxes:
+        if self.around is None:
+            raise TypeError('no such conversion')
+        return HorizontalBoxes(self.around)
+
+
+AROUND = np.array([[4, 4, 30, 30]], np.float32)
+
+
+@pytest.mark.parametrize(
+    ('candidate', 'around'),
+    [
+        (('Solarize', 0), None),
+        (('Solarize', 0), AROUND),
+        (('Cutout', 1), AROUND),
+        (('BBox_Cutout', 8), AROUND),
+        (('Solarize_Only_BBoxes', 0), AROUND),
+    ],
+)
+def test_what_moves_no_pixel_leaves_boxes_of_any_kind_alone(candidate, around):
+    boxes = TurnedBoxes(around)
+    assert moved([candidate], gt_bboxes=boxes)['gt_bboxes'] is boxes
+
+
+@pytest.mark.parametrize(
+    ('candidate', 'around'), [(('Rotate_BBox', 4), AROUND), (('Flip_Only_BBoxes', None), AROUND), (('BBox_Cutout', 4), None)]
+)
+def test_what_would_have_to_know_them_is_refused(candidate, around):
+    with pytest.raises(TypeError, match=f'cannot apply {candidate[0]} to TurnedBoxes.*leave the operations that move'):
+        moved([candidate], gt_bboxes=TurnedBoxes(around))
+
+
+def test_images_of_floats_are_told_where_they_come_from():
+    with pytest.raises(ValueError, match='float32 .*put DDASAugment before what makes floats of it'):
+        check_sample(dict(img=np.zeros((4, 4, 3), np.float32)))
+    with pytest.raises(ValueError, match='uint16 .*color_type'):
+        check_sample(dict(img=np.zeros((4, 4, 3), np.uint16)))
+
+
+def test_a_sample_may_be_kept_from_losing_all_its_boxes():
+    policy = dict(num_ops=1, candidates=[dict(op='TranslateX_BBox', level=10)], epochs=[dict(total_prob=1.0, op_probs=[1])])
+    augment = DDASAugment(policy)
+    sample = dict(img=np.full((40, 60, 3), 90, np.uint8), gt_bboxes=AROUND.copy())
+    assert len(augment.transform(dict(sample))['gt_bboxes']) == 0
+    augment.keeps_some_box = True
+    kept = augment.transform(dict(sample))
+    assert kept['img'] is sample['img'] and np.array_equal(kept['gt_bboxes'], AROUND)

@@ -5,6 +5,7 @@ from mmengine.runner import Runner
 
 from mmddas.core import PolicySchedule
 from mmddas.datasets import DDASAugment, find_augments
+from mmddas.datasets.walk import datasets_within
 from mmddas.engine.tasks import TASKS
 
 
@@ -71,6 +72,10 @@ class PolicyScheduleHook(Hook):
             _check_task(augment.schedule, runner)
             augment.schedule = augment.schedule.static() if self.static else augment.schedule.smooth(self.smoothing)
             self._prepared[augment] = augment.schedule
+        for part in datasets_within(runner.train_dataloader.dataset):
+            if hasattr(part, 'max_refetch') and hasattr(part, 'pipeline_types'):  # MultiImageMixDataset
+                for augment in find_augments(part):
+                    augment.keeps_some_box = True
 
     def before_train_epoch(self, runner: Runner) -> None:
         if self._by_epoch:

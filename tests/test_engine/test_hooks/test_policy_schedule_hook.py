@@ -440,3 +440,29 @@ def test_a_second_training_does_not_smooth_again(build):
         (augment,) = find_augments(runner.train_dataloader.dataset)
         found.append([snapshot.total_prob for snapshot in augment.schedule.snapshots])
     assert found[0] == found[1] == pytest.approx([0.45, 0.3, 0.6, 0.45])
+
+
+@TRANSFORMS.register_module()
+class BoxInTheMiddle(BaseTransform):
+    def transform(self, results: dict) -> dict:
+        results['gt_bboxes'] = np.array([[2, 2, 6, 6]], np.float32)
+        return results
+
+
+@TRANSFORMS.register_module()
+class NeedsABox(BaseTransform):
+    """As RandomCrop, which rejects an image without boxes."""
+
+    def transform(self, results: dict) -> dict | None:
+        return results if len(results.pop('gt_bboxes')) else None
+
+
+def test_samples_that_lose_all_boxes_stay_clean_where_no_other_can_be_taken(build):
+    """MultiImageMixDataset would end the run: 'always return None'."""
+    away = dict(num_ops=1, candidates=[dict(op='TranslateX_BBox', level=10)], epochs=[dict(total_prob=1.0, op_probs=[1])])
+    images = dict(type='GreyImages', pipeline=[dict(type='BoxInTheMiddle')])
+    pipeline = [dict(type='DDASAugment'), dict(type='NeedsABox')]
+    dataset = dict(type='MultiImageMixDataset', dataset=images, pipeline=pipeline)
+    runner = build(epochs=1, dataset=dataset, hooks=[dict(HOOK, policy=away)], num_workers=1)
+    runner.train()
+    assert greys_by_epoch(runner) == [{100}]
