@@ -254,13 +254,13 @@ def _boxes_as_array(boxes: object) -> tuple[np.ndarray | None, bool]:
 
 
 def _check_leaves_boxes(name: str, boxes: object, around: np.ndarray | None) -> None:
-    """Raise TypeError for an operation that would have to move boxes that are not horizontal, or to know where they are."""
+    """Raise TypeError for an operation that would have to move boxes that are not horizontal, or to know their places."""
     operation = ops.get(name)
     looks_at_boxes = operation.per_box or operation.kind == 'patch'
     if operation.kind == 'affine' or looks_at_boxes and around is None:
         raise TypeError(
-            f'DDASAugment cannot apply {name} to {type(boxes).__name__}, since it moves horizontal boxes (x1, y1, x2, y2) '
-            'only: convert them, or leave the operations that move pixels (Rotate, Translate, Shear, Flip) out'
+            f'DDASAugment cannot apply {name} to {type(boxes).__name__}: it moves horizontal boxes (x1, y1, x2, y2) '
+            'only. Convert them, or leave the operations that move pixels (Rotate, Translate, Shear, Flip) out'
         )
 
 

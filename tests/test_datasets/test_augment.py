@@ -229,7 +229,9 @@ def test_label_maps_keep_their_type(dtype):
 
 def test_polygons_move_by_their_corners():
     """They cover what moved bitmaps cover, and nothing is drawn for it."""
-    polygons = PolygonMasks([[np.array([10.0, 8, 50, 10, 45, 35, 12, 30])], [np.array([5.0, 5, 20, 5, 12, 20])]], 40, 60)
+    polygons = PolygonMasks(
+        [[np.array([10.0, 8, 50, 10, 45, 35, 12, 30])], [np.array([5.0, 5, 20, 5, 12, 20])]], 40, 60
+    )
     moves = [('Rotate_BBox', 4), ('ShearX_BBox', 6), ('TranslateY_BBox', 0.2)]
     found = moved(moves, gt_masks=polygons)['gt_masks']
     expected = moved(moves, gt_masks=polygons.to_bitmap())['gt_masks']
@@ -281,7 +283,8 @@ def test_what_moves_no_pixel_leaves_boxes_of_any_kind_alone(candidate, around):
 
 
 @pytest.mark.parametrize(
-    ('candidate', 'around'), [(('Rotate_BBox', 4), AROUND), (('Flip_Only_BBoxes', None), AROUND), (('BBox_Cutout', 4), None)]
+    ('candidate', 'around'),
+    [(('Rotate_BBox', 4), AROUND), (('Flip_Only_BBoxes', None), AROUND), (('BBox_Cutout', 4), None)],
 )
 def test_what_would_have_to_know_them_is_refused(candidate, around):
     with pytest.raises(TypeError, match=f'cannot apply {candidate[0]} to TurnedBoxes.*leave the operations that move'):
@@ -296,7 +299,9 @@ def test_images_of_floats_are_told_where_they_come_from():
 
 
 def test_a_sample_may_be_kept_from_losing_all_its_boxes():
-    policy = dict(num_ops=1, candidates=[dict(op='TranslateX_BBox', level=10)], epochs=[dict(total_prob=1.0, op_probs=[1])])
+    policy = dict(
+        num_ops=1, candidates=[dict(op='TranslateX_BBox', level=10)], epochs=[dict(total_prob=1.0, op_probs=[1])]
+    )
     augment = DDASAugment(policy)
     sample = dict(img=np.full((40, 60, 3), 90, np.uint8), gt_bboxes=AROUND.copy())
     assert len(augment.transform(dict(sample))['gt_bboxes']) == 0

@@ -326,6 +326,62 @@ def test_an_estimator_is_chosen_by_name_and_its_memory_resumed_to_the_bit(search
         build(changed).train()
 
 
+class FreezeHook(Hook):
+    """Freezes the backbone from one iteration on, and thaws it at another, as fine-tuning recipes do."""
+
+    def __init__(self, freeze, thaw):
+        self.freeze, self.thaw = freeze, thaw
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter in (self.freeze, self.thaw):
+            runner.model.backbone.requires_grad_(runner.iter == self.thaw)
+
+
+def test_layers_may_be_frozen_and_thawed_in_a_search(search_config):
+    """Frozen ones stay where they are, thawed ones move; a search that is interrupted meanwhile ends the same."""
+
+    class Watch(Hook):
+        def __init__(self):
+            self.weights = []
+
+        def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+            self.weights.append(runner.model.backbone.conv1.weight.detach().clone())
+
+    def runner_of(name, **changes):
+        runner = build(search_config({'train_cfg.max_epochs': 2, **changes}, name=name))
+        runner.register_hook(FreezeHook(freeze=1, thaw=4))
+        return runner
+
+    whole, watch = runner_of('whole'), Watch()
+    whole.register_hook(watch)
+    whole.train()
+    moved = [not torch.equal(a, b) for a, b in zip(watch.weights, watch.weights[1:], strict=False)]
+    assert moved == [False, False, False, True, True]
+    stopped = runner_of('stopped')
+    stopped.register_hook(SignalHook(4))
+    with pytest.raises(SystemExit):
+        stopped.train()
+    resumed = runner_of('stopped', resume=True)
+    resumed.train()
+    assert final_policy(resumed.cfg) == final_policy(whole.cfg)
+
+
+def test_what_a_preprocessor_remembers_is_resumed(search_config):
+    """BatchSyncRandomResize, which draws a size at every second iteration."""
+    resize = dict(type='BatchSyncRandomResize', random_size_range=(64, 160), interval=2, size_divisor=32)
+    options = {'model.data_preprocessor.batch_augments': [resize]}
+    whole = search_config(options, name='whole')
+    build(whole).train()
+    runner = build(search_config(options, name='stopped'))
+    runner.register_hook(SignalHook(3))
+    with pytest.raises(SystemExit):
+        runner.train()
+    resumed = build(search_config({'resume': True, **options}, name='stopped'))
+    resumed.train()
+    assert final_policy(resumed.cfg) == final_policy(whole)
+    assert resumed.model.data_preprocessor.batch_augments[0]._input_size != (64, 64)
+
+
 def test_settings_of_the_estimator_may_stand_beside_it(search_config):
     beside = search_config({'train_cfg.normalize': False, 'train_cfg.scale_by_lr': True}, name='beside')
     within = dict(type='PaperEstimator', normalize=False, scale_by_lr=True)

@@ -459,7 +459,9 @@ class NeedsABox(BaseTransform):
 
 def test_samples_that_lose_all_boxes_stay_clean_where_no_other_can_be_taken(build):
     """MultiImageMixDataset would end the run: 'always return None'."""
-    away = dict(num_ops=1, candidates=[dict(op='TranslateX_BBox', level=10)], epochs=[dict(total_prob=1.0, op_probs=[1])])
+    away = dict(
+        num_ops=1, candidates=[dict(op='TranslateX_BBox', level=10)], epochs=[dict(total_prob=1.0, op_probs=[1])]
+    )
     images = dict(type='GreyImages', pipeline=[dict(type='BoxInTheMiddle')])
     pipeline = [dict(type='DDASAugment'), dict(type='NeedsABox')]
     dataset = dict(type='MultiImageMixDataset', dataset=images, pipeline=pipeline)
