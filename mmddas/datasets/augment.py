@@ -254,7 +254,7 @@ def _boxes_as_array(boxes: object) -> tuple[np.ndarray | None, bool]:
 
 
 def _check_leaves_boxes(name: str, boxes: object, around: np.ndarray | None) -> None:
-    """Raise TypeError for an operation that would have to move boxes that are not horizontal, or to know their places."""
+    """Raise TypeError for an operation that would have to move boxes that are not horizontal, or to know them."""
     operation = ops.get(name)
     looks_at_boxes = operation.per_box or operation.kind == 'patch'
     if operation.kind == 'affine' or looks_at_boxes and around is None:
