@@ -208,11 +208,13 @@ def test_processes_whose_networks_talk_in_every_pass_keep_in_step(tmp_path):
 
 
 def test_a_step_sends_two_gradients_and_a_number_for_every_sub_policy(tmp_path):
-    parameters = sum(parameter.numel() for parameter in PatchNet().parameters())
+    """And, with the first gradient, one for every parameter: whether any process has a gradient of it."""
+    tensors = list(PatchNet().parameters())
+    parameters = sum(parameter.numel() for parameter in tensors)
     _, sent = search(tmp_path, 2)
     naive = (NUM_SUB_POLICIES + 2) * parameters * 8
     print(f'{sent[0]:.0f} bytes a step for {parameters} parameters of 8 bytes; an all-reduce a view: {naive}')
-    assert sent == [(2 * parameters + NUM_SUB_POLICIES + 1) * 8] * 2
+    assert sent == [(2 * parameters + len(tensors) + NUM_SUB_POLICIES + 1) * 8] * 2
 
 
 def test_processes_with_sub_policies_of_their_own_end_with_one_policy(tmp_path):

@@ -56,8 +56,10 @@ def count(args: argparse.Namespace, rank: int, port: int, results) -> None:
     try:
         runner.train()
     except _Enough:
-        parameters = sum(p.numel() for p in runner.train_loop.model.parameters() if p.requires_grad)
-        results.put((counter.sent / args.steps, parameters, runner.train_loop.num_sub_policies))
+        step = runner.train_loop.step
+        trained = step.gradients.parameters
+        parameters = sum(parameter.numel() for parameter in trained)
+        results.put((counter.sent / args.steps, parameters, len(trained), step.num_sub_policies))
 
 
 def main() -> None:
@@ -80,11 +82,14 @@ def main() -> None:
             process.join()
     if results.empty():
         raise SystemExit('The search ended before its steps could be counted; its messages are above')
-    sent, parameters, num_sub_policies = results.get()
+    sent, parameters, tensors, num_sub_policies = results.get()
     naive = (num_sub_policies + 2) * parameters * 4
     print(f'\n{args.config}: {parameters / 1e6:.2f} million trainable parameters, L^ = {num_sub_policies}')
-    design = (2 * parameters + num_sub_policies + 1) * 4
-    print(f'{sent / 2**20:.2f} MiB a step and process; 2 P and L^ + 1 numbers are {design / 2**20:.2f} MiB')
+    design = (2 * parameters + tensors + num_sub_policies + 1) * 4
+    print(
+        f'{sent / 2**20:.2f} MiB a step and process; 2 P numbers, one for each of {tensors} tensors, and L^ + 1 are '
+        f'{design / 2**20:.2f} MiB'
+    )
     print(f'an all-reduce for every gradient, L^ + 2: {naive / 2**20:.2f} MiB; ratio {sent / naive:.3f}')
 
 
