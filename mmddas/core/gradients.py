@@ -56,8 +56,9 @@ class ViewGradients:
     def __init__(self, parameters: Optimizer | Iterable[nn.Parameter], num_sub_policies: int) -> None:
         self.optimizer = parameters if isinstance(parameters, Optimizer) else None
         if self.optimizer is not None:
-            # Equal rates side by side: alignments need a product for each stretch of one rate.
-            groups = sorted(self.optimizer.param_groups, key=lambda group: group['lr'])
+            # Equal rates side by side: alignments need a product for each stretch of one rate. The rates that schedules
+            # began with, so that a resumed search has the same order.
+            groups = sorted(self.optimizer.param_groups, key=lambda group: group.get('initial_lr', group['lr']))
             parameters = (parameter for group in groups for parameter in group['params'])
         self._all = list(parameters)
         self.num_sub_policies = num_sub_policies

@@ -49,20 +49,20 @@ def summary(dataset: Dataset) -> DataSummary:
         files += [str(part.ann_file)] if getattr(part, 'ann_file', None) else []
         for index in range(len(part)):
             info = part.get_data_info(index)
-            images.add(_image(info))
+            images.add(_image(info, unknown=f'sample {index} of {id(part)}'))
             if 'instances' in info:
                 objects = Counter() if objects is None else objects
                 objects.update(instance.get('bbox_label') for instance in info['instances'])
     return DataSummary(None if classes is None else tuple(classes), images, objects, files)
 
 
-def _image(info: dict) -> str:
+def _image(info: dict, unknown: str) -> str:
     if isinstance(info.get('img_path'), str):
         return os.path.abspath(info['img_path'])
     image = info.get('img')
     if isinstance(image, np.ndarray):
         return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
-    return f'sample {info.get("sample_idx")} of {id(info)}'  # nothing to tell it by: unlike all others
+    return unknown  # nothing to tell it by: unlike all others
 
 
 def check_data(train: Dataset, val: Dataset) -> None:
@@ -84,7 +84,7 @@ def check_data(train: Dataset, val: Dataset) -> None:
             'policy_dataloader.dataset too, the same metainfo=dict(classes=(...))'
         )
     for name, found in summaries.items():
-        absent = [label for label in found.classes or () if found.objects and not found.objects[here.index(label)]]
+        absent = [kind for label, kind in enumerate(found.classes or ()) if found.objects and not found.objects[label]]
         if absent:
             _warn(f'{name} has no object of {_listed(tuple(absent))}')
     shared = len(summaries['S_train'].images & summaries['S_val'].images)
