@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from mmddas.datasets.search import seeded
-from mmddas.datasets.search.seeding import preserved_generators
 
 # What makes a module, and is no state of what it does.
 _MODULE = frozenset(vars(nn.Module()))
@@ -34,8 +33,7 @@ class StepPreprocessing:
 
     def begin(self) -> None:
         """Begin a step."""
-        with preserved_generators():
-            self._seed = torch.randint(2**62, ()).item()
+        self._seed = torch.initial_seed()  # of the step: a search seeds PyTorch's generator by the position
         self._before = self._attributes()
 
     def __call__(self, batch: object) -> object:

@@ -134,7 +134,14 @@ def without(pipeline: list, *types: str) -> list:
     return [step for step in pipeline if step['type'] not in types]
 
 
-@pytest.mark.parametrize('name', [name for name in RECIPES if name not in ('yolox', 'rtmdet')])
+def names(*usual: str, without: tuple[str, ...] = ()) -> list:
+    """The recipes; all but the ``usual`` ones, whose kind other tests have, only with the slow tests."""
+    return [
+        name if name in usual else pytest.param(name, marks=pytest.mark.slow) for name in RECIPES if name not in without
+    ]
+
+
+@pytest.mark.parametrize('name', names('detr', 'swin', 'checkpointed', without=('yolox', 'rtmdet')))
 def test_recipe_can_be_searched_with(name, shapes, tmp_path):
     runner = run(searched(recipe(name, shapes, tmp_path / 'work'), shapes))
     probs = runner.train_loop.policy.op_probs
@@ -175,7 +182,7 @@ def policy_content() -> dict:
     return schedule.to_dict()
 
 
-@pytest.mark.parametrize('name', RECIPES)
+@pytest.mark.parametrize('name', names('yolox', 'rtmdet'))
 def test_recipe_can_be_trained_with_a_policy(name, shapes, tmp_path):
     """The recipes of two stages switch to the second one at the second of two epochs."""
     config = recipe(name, shapes, tmp_path / 'work')
