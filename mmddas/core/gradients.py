@@ -159,8 +159,6 @@ class ViewGradients:
         for group in self.optimizer.param_groups:
             slopes |= {id(parameter): step_slope(self.optimizer, group, parameter) for parameter in group['params']}
         reference = next(filter(None, slopes.values()), None)
-        if reference is None:  # nothing moves in this step
-            return [(0, len(self._shared), 1.0)]
         stretches, begin = [], 0
         ends = zip(self.parameters, self._ends, strict=True)
         for slope, members in groupby(ends, key=lambda member: slopes[id(member[0])]):
@@ -168,7 +166,7 @@ class ViewGradients:
             if slope:
                 stretches.append((begin, end, slope / reference))
             begin = end
-        return stretches
+        return stretches or [(0, len(self._shared), 1.0)]  # nothing moves in this step
 
     def validation(self, loss: Tensor, scale: Tensor | float = 1.0) -> Tensor:
         """g_val ``(P,)``, once the network has stepped. It takes the place of the expected gradient.

@@ -115,6 +115,15 @@ def test_alignments_are_the_derivative_of_s_vals_loss_by_the_weights_of_the_view
             torch.testing.assert_close(ratio[0].item(), reference['lr'], rtol=1e-10, atol=0)
 
 
+def test_a_step_that_moves_nothing_is_met():
+    """What is trained has no rate, what has one is frozen."""
+    a, b = vector(0.0), vector(0.0).requires_grad_(False)
+    optimizer = SGD([dict(params=[a], lr=0.0), dict(params=[b], lr=0.1)], lr=0.1)
+    gradients, losses = ViewGradients(optimizer, 1), [lambda: a.sum(), lambda: 3 * a.sum()]
+    assert step(gradients, optimizer, losses, lambda: a.sum(), WEIGHTS.new_tensor([0.5, 0.5])).tolist() == [-2.0]
+    assert gradients.descent().item() == pytest.approx(1.0)
+
+
 def test_rates_are_those_of_the_step():
     a, b = vector(0.0), vector(0.0)
     optimizer = SGD([dict(params=[a], lr=0.1), dict(params=[b], lr=0.1)], lr=0.1)
