@@ -125,7 +125,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self.sub_policies_per_rank = sub_policies_per_rank
         self.schedule = build_schedule(runner, space, num_sub_policies, self.dataloader.dataset.operation_options)
         self._epoch_began = 0  # the iteration; an epoch may have fewer than the length of its loader
-        self._preprocessing: dict = {}  # the state of a resumed search's, for the step when it is made
+        self._memory: dict = {}  # of the network of a resumed search, for the step when it is made
         self._stopping = Stopping()
         self._watch = StepWatch(max_skipped_in_a_row)
         check_hooks(runner.hooks)
@@ -175,7 +175,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             self._share,
             (compiled if isinstance(compiled, dict) else {}) if compiled else None,
         )
-        self.step.preprocess.load_state_dict(self._preprocessing)
+        self.step.memory.load_state_dict(self._memory)
         check_work_dir(self.runner.work_dir, self.model, resumed=self._iter > 0)
         if len(self.schedule) != self._epoch or self._epoch > self._max_epochs:
             raise ValueError(
@@ -241,7 +241,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         return dict(
             policy=self.policy.state_dict(),
             estimator=self.estimator.state_dict(),
-            preprocessing=self.step.preprocess.state_dict(),
+            memory=self.step.memory.state_dict(),
             schedule=self.schedule.to_dict(),
             watch=self._watch.state_dict(),
             epoch_began=self._epoch_began,
@@ -250,7 +250,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
 
     def load_state_dict(self, state: dict) -> None:
         """Continue from :meth:`state_dict`; ValueError, with what differs, where it is another search's."""
-        if not {'identity', 'estimator'} <= set(state):
+        if not {'identity', 'estimator', 'memory'} <= set(state):
             raise ValueError(
                 'The checkpoint is of an earlier version of mmddas, which did not save what this one needs: go on with '
                 'that version, or start anew in another work dir'
@@ -264,7 +264,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             )
         self.policy.load_state_dict(state['policy'])
         self.estimator.load_state_dict(state['estimator'])
-        self._preprocessing = state['preprocessing']
+        self._memory = state['memory']
         schedule = PolicySchedule.from_dict(state['schedule'], "the checkpoint's schedule", min_epochs=0)
         self.schedule.snapshots = schedule.snapshots
         self._watch.load_state_dict(state['watch'])

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mmddas.core import AugmentationPolicy, PolicyEstimator, ViewGradients, expected_loss_weights, reference_rate
 
+from .network_memory import NetworkMemory
 from .preprocessing import StepPreprocessing
 from .processes import average
 from .running_statistics import FrozenRunningStatistics
@@ -54,6 +55,7 @@ class SearchStep:
         self.share = share or (lambda indices, alignments: (indices, alignments.cpu()))
         self.gradients = ViewGradients(optim_wrapper.optimizer, num_sub_policies)
         self.preprocess = StepPreprocessing(network.data_preprocessor)
+        self.memory = NetworkMemory(network)
         self._frozen_statistics = FrozenRunningStatistics(network)
         if compile_options is not None:
             self.forward = torch.compile(self.forward, **compile_options)
@@ -79,10 +81,12 @@ class SearchStep:
         # The gradients of the clean and the augmented views at theta_t, g_0 and g_0 - g_l: (L^ + 1, P).
         losses = []
         self.preprocess.begin()
+        self.memory.begin()
         scale = self._loss_scale()
         for view, batch in enumerate(views):
-            loss = self.loss(batch)
-            gradients.add_view(view, loss, scale)
+            with self.memory.one_pass(counts=view == 0):
+                loss = self.loss(batch)
+                gradients.add_view(view, loss, scale)
             losses.append(loss.detach())
 
         # theta_{t+1} = theta_t - eta sum_l w_l g_l, Eq. 5 and 6.
@@ -91,10 +95,11 @@ class SearchStep:
         self._step_network(expected)
 
         # The gradient of S_val at theta_{t+1}, g_val: (P,).
-        with self._frozen_statistics:
+        with self._frozen_statistics, self.memory.one_pass(counts=False):
             loss = self.loss(policy_batch)
-        average(gradients.validation(loss, self._loss_scale()))
+            average(gradients.validation(loss, self._loss_scale()))
         losses.append(loss.detach())
+        self.memory.end()
 
         # a_l = g_val . (g_0 - g_l): (L^,), and the policy's step on them, Eq. 15 to 17.
         alignments = gradients.alignments(self.estimator.direction(gradients))

@@ -1,4 +1,4 @@
-"""The batches of a step are preprocessed alike; what a preprocessor remembers is resumed."""
+"""The batches of a step are preprocessed alike."""
 
 import random
 
@@ -8,6 +8,7 @@ from mmdet.models.data_preprocessors import BatchSyncRandomResize
 from mmengine.logging import MessageHub
 from torch import nn
 
+from mmddas.engine.network_memory import NetworkMemory
 from mmddas.engine.preprocessing import StepPreprocessing
 
 
@@ -26,18 +27,26 @@ class Preprocessor(nn.Module):
         return batch, random.random(), np.random.rand(), torch.rand(()).item(), self.part.kept, self.part.calls
 
 
-def run(steps: int, preprocessing: StepPreprocessing, first: int = 0, batches: int = 4) -> list[list]:
+def preprocessed_step(preprocessor: nn.Module, memory: NetworkMemory, seed: int, batches: list) -> list:
+    """What the batches of a step become, as a search has them preprocessed."""
+    torch.manual_seed(seed)  # as a search seeds every step by its position
+    preprocessing = StepPreprocessing(preprocessor)
+    preprocessing.begin()
+    memory.begin()
     found = []
-    for step in range(first, steps):
-        torch.manual_seed(step)  # as a search seeds every step by its position
-        preprocessing.begin()
-        found.append([preprocessing(batch)[1:] for batch in range(batches)])
-        random.random(), np.random.rand(), torch.rand(())  # what the network draws
+    for number, batch in enumerate(batches):
+        with memory.one_pass(counts=number == 0):
+            found.append(preprocessing(batch))
+    memory.end()
     return found
 
 
 def test_a_step_draws_once_and_counts_as_one_call():
-    steps = run(7, StepPreprocessing(Preprocessor()))
+    preprocessor = Preprocessor()
+    memory, steps = NetworkMemory(preprocessor), []
+    for step in range(7):
+        steps.append([batch[1:] for batch in preprocessed_step(preprocessor, memory, step, [*range(4)])])
+        random.random(), np.random.rand(), torch.rand(())  # what the network draws
     for number, batches in enumerate(steps):
         assert all(found == batches[0] for found in batches)
         assert batches[0][-1] == number + 1
@@ -59,20 +68,6 @@ def test_what_comes_after_draws_the_same_numbers_as_without_it():
     assert (random.random(), np.random.rand(), torch.rand(()).item()) == expected
 
 
-def test_what_it_remembers_is_resumed_as_plain_values():
-    whole, first, second = (StepPreprocessing(Preprocessor()) for _ in range(3))
-    expected = run(5, whole)[4]
-    run(4, first)
-    state = first.state_dict()
-    assert state == {'part': dict(calls=4, kept=first.preprocessor.part.kept)}
-    second.load_state_dict(state)
-    assert run(5, second, first=4) == [expected]
-
-
-def test_nothing_is_remembered_of_what_stays():
-    assert StepPreprocessing(Preprocessor()).state_dict() == {}
-
-
 def test_views_have_one_size_under_batch_sync_random_resize():
     """MMDetection's: at every second iteration it draws the size of the next ones."""
     resize = BatchSyncRandomResize((64, 256), interval=2, size_divisor=32)
@@ -85,13 +80,13 @@ def test_views_have_one_size_under_batch_sync_random_resize():
         def forward(self, batch, training):
             return self.resize(batch, [])[0]
 
-    preprocessing, hub = StepPreprocessing(Resized()), MessageHub.get_current_instance()
+    preprocessor, hub = Resized(), MessageHub.get_current_instance()
+    memory = NetworkMemory(preprocessor)
     sizes = []
     for iteration in range(12):
         hub.update_info('iter', iteration)
-        torch.manual_seed(iteration)
-        preprocessing.begin()
-        views = {tuple(preprocessing(torch.zeros(1, 3, 128, 128)).shape[-2:]) for _ in range(5)}
+        views = preprocessed_step(preprocessor, memory, iteration, [torch.zeros(1, 3, 128, 128)] * 5)
+        views = {tuple(view.shape[-2:]) for view in views}
         assert len(views) == 1
         sizes += views
     assert sizes[0] == sizes[1] == (128, 128)

@@ -23,6 +23,7 @@ RECIPES = dict(
     deformable_detr='deformable_detr/deformable-detr_r50_16xb2-50e_coco.py',
     swin='swin/mask-rcnn_swin-t-p4-w7_fpn_1x_coco.py',
     checkpointed='mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py',
+    dynamic='dynamic_rcnn/dynamic-rcnn_r50_fpn_1x_coco.py',
 )
 
 
@@ -141,12 +142,26 @@ def names(*usual: str, without: tuple[str, ...] = ()) -> list:
     ]
 
 
-@pytest.mark.parametrize('name', names('detr', 'swin', 'checkpointed', without=('yolox', 'rtmdet')))
+@pytest.mark.parametrize('name', names('detr', 'swin', 'checkpointed', without=('yolox', 'rtmdet', 'dynamic')))
 def test_recipe_can_be_searched_with(name, shapes, tmp_path):
     runner = run(searched(recipe(name, shapes, tmp_path / 'work'), shapes))
     probs = runner.train_loop.policy.op_probs
     assert probs.max() > probs.min()
     assert runner.message_hub.get_scalar('train/skipped_updates').data[0][-1] == 0
+
+
+def test_dynamic_rcnn_counts_steps(shapes, tmp_path):
+    """It adapts its thresholds to what it has seen in so many iterations, not in so many views and batches of S_val."""
+    config = recipe('dynamic', shapes, tmp_path / 'work')
+    config.model.train_cfg.rcnn.dynamic_rcnn.update_iter_interval = 3
+    config.train_dataloader.dataset.indices = 8
+    runner = Runner.from_cfg(searched(config, shapes))
+    runner.train()
+    head = runner.model.roi_head
+    assert runner.iter == 4 and len(head.iou_history) == 1  # of the fourth iteration
+    memory = runner.train_loop.state_dict()['memory']
+    assert memory['roi_head']['iou_history'] == head.iou_history
+    assert memory['roi_head.bbox_assigner']['pos_iou_thr'] == head.bbox_assigner.pos_iou_thr
 
 
 def test_a_search_with_yolox_asks_for_one_pipeline_and_then_runs(shapes, tmp_path):

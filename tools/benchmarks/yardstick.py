@@ -1,0 +1,86 @@
+"""What an operation is worth, measured: training with it alone, beside training without any.
+
+Every operation of a preset is trained with on its own (one on half of the images, its levels equally likely), at every
+seed; ``none`` is the training without. Results are kept as they come, and nothing is run twice.
+
+    python tools/benchmarks/yardstick.py configs/yardstick/bccd.py --seeds 0 1
+    python tools/benchmarks/yardstick.py configs/yardstick/bccd.py --table      # what is there already
+"""
+
+import argparse
+import json
+import statistics
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+
+from mmddas.core import PolicySchedule, PolicySnapshot, SearchSpace
+from mmddas.trainings import Results, Training, run_trainings
+
+ROOT = Path(__file__).parents[2]
+TOTAL_PROB = 0.5
+
+
+def policies(preset: str) -> dict[str, PolicySchedule]:
+    """By name; ``Identity`` on half of the images stands for none."""
+    found = {}
+    space = SearchSpace.preset(preset)
+    for op, levels in groupby(space.candidates, key=lambda candidate: candidate.op):
+        alone = SearchSpace([*levels], num_ops=1)
+        uniform = PolicySnapshot(TOTAL_PROB, np.full(len(alone), 1 / len(alone)))
+        found['none' if op == 'Identity' else op] = PolicySchedule(alone, [uniform])
+    return found
+
+
+def table(rows: list[dict], metric: str) -> None:
+    """Prints the difference of each operation to none, paired by seed, and its standard error over the seeds."""
+    values = {(row['name'], row['seed']): row['evaluations'][max(row['evaluations'], key=int)][metric] for row in rows}
+    baseline = {seed: value for (name, seed), value in values.items() if name == 'none'}
+    print(f'\n{metric}; without any: {", ".join(f"{value:.4f}" for _, value in sorted(baseline.items()))}\n')
+    print(f'{"operation":26}{"difference":>11}{"std. error":>12}   seeds')
+    found = []
+    for name in {name for name, _ in values if name != 'none'}:
+        paired = [value - baseline[seed] for (n, seed), value in values.items() if n == name and seed in baseline]
+        if paired:
+            error = statistics.stdev(paired) / len(paired) ** 0.5 if len(paired) > 1 else float('nan')
+            found.append((statistics.mean(paired), error, len(paired), name))
+    for mean, error, count, name in sorted(found, reverse=True):
+        print(f'{name:26}{mean:+11.4f}{error:12.4f}   {count}')
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', help='a training config with a DDASAugment; its "yardstick" names preset and metric')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1], help='seeds of the trainings (default: 0 1)')
+    parser.add_argument('--jobs', type=int, default=2, help='trainings at a time, of one thread each (default: 2)')
+    parser.add_argument('--only', nargs='+', metavar='OPERATION', help='these operations, or none, instead of all')
+    parser.add_argument('--results', help="where they are kept (default: docs/data/yardstick/ and the config's name)")
+    parser.add_argument('--table', action='store_true', help='print what is there, and train nothing')
+    args = parser.parse_args()
+
+    name = Path(args.config).stem
+    results = Results(args.results or ROOT / f'docs/data/yardstick/{name}.jsonl')
+    settings = Config.fromfile(args.config).yardstick
+    if not args.table:
+        found = policies(settings.preset)
+        unknown = set(args.only or ()) - set(found)
+        if unknown:
+            parser.error(f'{settings.preset} has no {", ".join(sorted(unknown))}; it has {", ".join(found)}')
+        work_dir = Path(f'work_dirs/yardstick/{name}')
+        files = {}
+        for op in args.only or found:
+            files[op] = work_dir / f'{op}.json'
+            files[op].parent.mkdir(parents=True, exist_ok=True)
+            files[op].write_text(json.dumps(found[op].to_dict()), encoding='utf-8')
+        trainings = [Training(op, seed, file) for seed in args.seeds for op, file in files.items()]
+        command = [str(ROOT / 'tools/train.py'), args.config, '--resume', '--cfg-options']
+        failed = run_trainings(command, trainings, results, work_dir, args.jobs)
+        if failed:
+            raise SystemExit('These trainings failed; each line ends with its log:\n' + '\n'.join(failed))
+    table(results.rows(), settings.metric)
+
+
+if __name__ == '__main__':
+    main()
