@@ -1,6 +1,15 @@
 """The method, for any PyTorch loop: search space, policy, gradients, estimators, schedule. PyTorch and NumPy only."""
 
-from .estimators import ESTIMATORS, PaperEstimator, PolicyEstimator, build_estimator
+from .estimators import (
+    ESTIMATORS,
+    MeanGradientEstimator,
+    PaperEstimator,
+    PastGradient,
+    PolicyEstimator,
+    ShrinkageEstimator,
+    build_estimator,
+)
+from .evidence import Effects, Evidence, Findings
 from .gradients import ViewGradients, reference_rate
 from .policy import (
     AugmentationPolicy,
@@ -17,12 +26,18 @@ __all__ = [
     'ESTIMATORS',
     'AugmentationPolicy',
     'Candidate',
+    'Effects',
+    'Evidence',
+    'Findings',
+    'MeanGradientEstimator',
     'PaperEstimator',
+    'PastGradient',
     'PolicyEstimator',
     'PolicyFileError',
     'PolicySchedule',
     'PolicySnapshot',
     'SearchSpace',
+    'ShrinkageEstimator',
     'ViewGradients',
     'build_estimator',
     'expected_loss_weights',

@@ -49,6 +49,10 @@ class ViewGradients:
             parameters, where all of them have one rate. All that are trained at a time must have one dtype and device.
         num_sub_policies: L^.
 
+    Attributes:
+        parameters: Those that count, in the order of the buffers.
+        members: Their places among all parameters, which tell after a resume whether they are the same.
+
     Raises:
         ValueError: There are no parameters to train, or some of another dtype or device than the rest.
     """
@@ -78,6 +82,8 @@ class ViewGradients:
                 f'All trainable parameters must have one dtype and device, found {sorted(map(str, kinds))}'
             )
         self.parameters = trainable
+        wanted = set(map(id, trainable))
+        self.members = tuple(place for place, parameter in enumerate(self._all) if id(parameter) in wanted)
         sizes = [parameter.numel() for parameter in trainable]
         self._ends = list(accumulate(sizes))
         size, first = self._ends[-1], trainable[0]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .evidence import Effects, Findings
 from .files import write_text
 from .policy import AugmentationPolicy
 from .search_space import SearchSpace
@@ -54,12 +55,20 @@ class PolicySchedule:
         space: The candidates that the snapshots' ``op_probs`` belong to.
         snapshots: What has been searched so far.
         meta: Free JSON values that tell where the policy comes from.
+        findings: What the search knows of its candidates' effects; None: not recorded.
     """
 
-    def __init__(self, space: SearchSpace, snapshots: Iterable[PolicySnapshot] = (), meta: dict | None = None) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        snapshots: Iterable[PolicySnapshot] = (),
+        meta: dict | None = None,
+        findings: Findings | None = None,
+    ) -> None:
         self.space = space
         self.snapshots = list(snapshots)
         self.meta = dict(meta or {})
+        self.findings = findings
 
     def __len__(self) -> int:
         """T."""
@@ -83,11 +92,11 @@ class PolicySchedule:
         smoothed = [
             PolicySnapshot(mean, snapshot.op_probs) for mean, snapshot in zip(means, self.snapshots, strict=True)
         ]
-        return PolicySchedule(self.space, smoothed, self.meta)
+        return PolicySchedule(self.space, smoothed, self.meta, self.findings)
 
     def static(self) -> PolicySchedule:
         """The last snapshot alone, for all epochs."""
-        return PolicySchedule(self.space, self.snapshots[-1:], self.meta)
+        return PolicySchedule(self.space, self.snapshots[-1:], self.meta, self.findings)
 
     def at(self, epoch: int, max_epochs: int) -> PolicySnapshot:
         """The snapshot for ``epoch`` (from 0) of ``max_epochs``: number floor(epoch * T / max_epochs).
@@ -102,7 +111,7 @@ class PolicySchedule:
 
     def to_dict(self) -> dict:
         """The content of the policy file."""
-        return {
+        content = {
             'format': FORMAT,
             'version': VERSION,
             'num_ops': self.space.num_ops,
@@ -113,6 +122,7 @@ class PolicySchedule:
             ],
             'meta': self.meta,
         }
+        return content if self.findings is None else content | {'evidence': self.findings.to_dict()}
 
     @classmethod
     def from_dict(cls, content: object, source: str = 'policy', min_epochs: int = 1) -> PolicySchedule:
@@ -129,8 +139,13 @@ class PolicySchedule:
         lines = []
         for key, value in content.items():
             if isinstance(value, list) and value:
-                rows = ',\n  '.join(json.dumps(row, allow_nan=False) for row in value)
-                lines.append(f'{json.dumps(key)}: [\n  {rows}\n ]')
+                lines.append(f'{json.dumps(key)}: {_one_a_line(value, " ")}')
+            elif key == 'evidence':
+                parts = [
+                    f'{json.dumps(name)}: {_one_a_line(part, "  ") if isinstance(part, list) else json.dumps(part)}'
+                    for name, part in value.items()
+                ]
+                lines.append(f'{json.dumps(key)}: {{\n  ' + ',\n  '.join(parts) + '\n }')
             else:
                 lines.append(f'{json.dumps(key)}: {json.dumps(value, allow_nan=False)}')
         write_text(path, '{' + ',\n '.join(lines) + '}\n')
@@ -153,6 +168,11 @@ class PolicySchedule:
         except (OSError, ValueError, RecursionError) as error:
             raise PolicyFileError(f'{path}: expected a JSON file, but {error}') from error
         return cls.from_dict(content, str(path))
+
+
+def _one_a_line(rows: list, indent: str) -> str:
+    inner = f',\n{indent} '.join(json.dumps(row, allow_nan=False) for row in rows)
+    return f'[\n{indent} {inner}\n{indent}]'
 
 
 class _Reader:
@@ -186,7 +206,44 @@ class _Reader:
         enough = isinstance(epochs, list) and len(epochs) >= min_epochs
         self.expect(enough, 'epochs', f'a list of at least {min_epochs} snapshots', epochs)
         snapshots = [self.snapshot(item, f'epochs[{i}]', len(space)) for i, item in enumerate(epochs)]
-        return PolicySchedule(space, snapshots, meta)
+        evidence = content.get('evidence')
+        return PolicySchedule(space, snapshots, meta, None if evidence is None else self.findings(evidence, space))
+
+    def findings(self, content: object, space: SearchSpace) -> Findings:
+        field = 'evidence'
+        self.expect(isinstance(content, dict), field, 'an object (a dict)', content)
+        steps = content.get('steps')
+        self.expect(type(steps) is int and steps >= 0, f'{field}.steps', 'a whole number of steps', steps)
+        names = list(dict.fromkeys(candidate.op for candidate in space.candidates))
+        operations = self.rows(content.get('operations'), f'{field}.operations', len(names))
+        found = [row.get('op') for row in operations]
+        self.expect(found == names, f'{field}.operations', f'those of the candidates, {names}', found)
+        candidates = self.rows(content.get('candidates'), f'{field}.candidates', len(space))
+        return Findings(
+            steps,
+            names,
+            self.effects(operations, f'{field}.operations'),
+            self.effects(candidates, f'{field}.candidates'),
+        )
+
+    def rows(self, content: object, field: str, size: int) -> list[dict]:
+        valid = isinstance(content, list) and len(content) == size and all(isinstance(row, dict) for row in content)
+        self.expect(valid, field, f'a list of {size} objects', content)
+        return content
+
+    def effects(self, rows: list[dict], field: str) -> Effects:
+        columns = {}
+        for name in Effects.COLUMNS:
+            columns[name] = np.full(len(rows), np.nan)
+            for i, row in enumerate(rows):
+                value = row.get(name)
+                number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+                lowest = -math.inf if name == 'effect' else 0
+                valid = value is None or number and value >= lowest
+                self.expect(valid, f'{field}[{i}].{name}', 'a number, or null where it is not known', value)
+                if value is not None:
+                    columns[name][i] = value
+        return Effects(**columns)
 
     def space(self, candidates: object, num_ops: object) -> SearchSpace:
         self.expect(isinstance(candidates, list) and candidates, 'candidates', 'a list of at least one', candidates)

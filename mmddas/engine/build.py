@@ -7,7 +7,7 @@ from mmengine.registry import OPTIMIZERS
 from mmengine.runner import Runner
 
 from mmddas import ops
-from mmddas.core import AugmentationPolicy, PolicyEstimator, PolicySchedule, SearchSpace, build_estimator
+from mmddas.core import ESTIMATORS, AugmentationPolicy, PolicyEstimator, PolicySchedule, SearchSpace, build_estimator
 from mmddas.version import __version__
 
 from .tasks import TASKS
@@ -66,8 +66,13 @@ def build_policy_estimator(
     """
     if estimator is not None and not (isinstance(estimator, dict) and isinstance(estimator.get('type'), str)):
         raise ValueError(f"estimator must be dict(type='PaperEstimator', ...) or the like, got {estimator!r}")
-    given = {name: value for name, value in settings.items() if value is not None}
-    return build_estimator(policy, build_policy_optimizers(policy, policy_optim), **(given | (estimator or {})))
+    given = {name: value for name, value in settings.items() if value is not None} | (estimator or {})
+    kind = ESTIMATORS.get(given.get('type'))
+    if kind is not None and not kind.uses_optimizers:
+        if policy_optim is not None:
+            raise ValueError(f'{kind.__name__} takes no policy_optim: leave it out, or choose another estimator')
+        return build_estimator(policy, (), **given)
+    return build_estimator(policy, build_policy_optimizers(policy, policy_optim), **given)
 
 
 def build_policy_optimizers(policy: AugmentationPolicy, policy_optim: dict | None) -> list[torch.optim.Optimizer]:

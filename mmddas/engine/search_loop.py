@@ -194,6 +194,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self._watch.end_epoch()
         self.batches.share_skipped_samples()
         self.schedule.append(self.policy)
+        self.schedule.findings = self.estimator.evidence.findings()
         self._epoch_began = self._iter
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1

@@ -47,6 +47,9 @@ def main() -> None:
         }
         check_epoch(args.epoch, schedules)
         print(policy_table(schedules, args.top, -1 if args.epoch is None else args.epoch - 1))
+        for name, schedule in schedules.items():
+            if schedule.findings is not None:
+                print(f'\nEvidence in {name}: {schedule.findings.sentence(len(schedule))}')
     except (ValueError, OSError) as error:
         parser.error(str(error))
 

@@ -1,7 +1,7 @@
 """Record what the steps of a search find, along several directions at once, for estimators to be compared on.
 
 The search itself goes on with a policy that stays uniform, so that what is recorded depends on no estimator. The file
-has, for T steps of L^ sub-policies: ``indices`` ``(T, L^, N_o)``; ``alignments`` ``(T, D, L^)`` along the ``directions``;
+has, of T steps of L^ sub-policies: ``indices`` ``(T, L^, N_o)``; ``alignments`` ``(T, D, L^)`` along ``directions``;
 norms of each view's g_0 - g_l ``(T, L^)``, of g_0 ``(T,)`` and of the directions ``(T, D)``; ``descent`` ``(T,)``.
 
     python tools/benchmarks/record.py configs/ddas/retinanet_thin_bccd.py --out docs/data/records/bccd_0.npz \\

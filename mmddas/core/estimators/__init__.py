@@ -13,9 +13,14 @@ from torch.optim import Optimizer
 
 from ..policy import AugmentationPolicy
 from .base import PolicyEstimator
+from .mean_gradient import MeanGradientEstimator
 from .paper import PaperEstimator
+from .past_gradient import PastGradient
+from .shrinkage import ShrinkageEstimator
 
-ESTIMATORS: dict[str, type[PolicyEstimator]] = {estimator.__name__: estimator for estimator in (PaperEstimator,)}
+ESTIMATORS: dict[str, type[PolicyEstimator]] = {
+    estimator.__name__: estimator for estimator in (PaperEstimator, MeanGradientEstimator, ShrinkageEstimator)
+}
 
 
 def build_estimator(
@@ -41,4 +46,12 @@ def build_estimator(
     return ESTIMATORS[type](policy, optimizers, **settings)
 
 
-__all__ = ['ESTIMATORS', 'PaperEstimator', 'PolicyEstimator', 'build_estimator']
+__all__ = [
+    'ESTIMATORS',
+    'MeanGradientEstimator',
+    'PaperEstimator',
+    'PastGradient',
+    'PolicyEstimator',
+    'ShrinkageEstimator',
+    'build_estimator',
+]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from ..evidence import Evidence
 from ..gradients import ViewGradients
 from ..policy import AugmentationPolicy
 
@@ -21,14 +22,23 @@ class PolicyEstimator(ABC):
     alignments along it. Between the two the processes of a search agree on the alignments, so that all of them make the
     same step. What an estimator keeps from step to step is in its :meth:`state_dict`.
 
+    Whatever it does with the alignments, they are evidence of what each candidate does, which is kept.
+
     Args:
         policy: What it steps.
         optimizers: The optimizers of the policy's logits.
+
+    Attributes:
+        evidence: Effects of candidates and operations on the alignments, with their standard errors.
     """
+
+    uses_optimizers = True
+    """Whether it steps the policy by its optimizers."""
 
     def __init__(self, policy: AugmentationPolicy, optimizers: Sequence[Optimizer]) -> None:
         self.policy = policy
         self.optimizers = list(optimizers)
+        self.evidence = Evidence(policy.space)
 
     @property
     def settings(self) -> dict[str, object]:
@@ -43,9 +53,8 @@ class PolicyEstimator(ABC):
         """
         return gradients.g_val
 
-    @abstractmethod
     def update(self, indices: Tensor, alignments: Tensor, learning_rate: float = 1.0) -> bool:
-        """Step the policy.
+        """Take in what a step has found, and step the policy.
 
         Args:
             indices: Sub-policies phi_l ``(L^, N_o)``; of R processes that have drawn their own, ``(R, L^, N_o)``.
@@ -56,6 +65,12 @@ class PolicyEstimator(ABC):
             False where nothing can be learned from the step (an alignment that is not finite, or all are 0): then
             policy and optimizers are as they were.
         """
+        self.evidence.add(indices, alignments)
+        return self.step_policy(indices, alignments, learning_rate)
+
+    @abstractmethod
+    def step_policy(self, indices: Tensor, alignments: Tensor, learning_rate: float) -> bool:
+        """What an estimator does in :meth:`update`, the evidence apart."""
 
     @torch.no_grad()
     def scalars(self) -> dict[str, Tensor]:
@@ -65,9 +80,11 @@ class PolicyEstimator(ABC):
 
     def state_dict(self) -> dict:
         """All that the next step depends on beside the policy, as tensors and plain values."""
-        return dict(optimizers=[optimizer.state_dict() for optimizer in self.optimizers])
+        optimizers = [optimizer.state_dict() for optimizer in self.optimizers]
+        return dict(optimizers=optimizers, evidence=self.evidence.state_dict())
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from :meth:`state_dict`, to the bit."""
         for optimizer, saved in zip(self.optimizers, state['optimizers'], strict=True):
             optimizer.load_state_dict(saved)
+        self.evidence.load_state_dict(state['evidence'])

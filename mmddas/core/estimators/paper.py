@@ -42,6 +42,6 @@ class PaperEstimator(PolicyEstimator):
     def settings(self) -> dict[str, object]:
         return dict(normalize=self.normalize, scale_by_lr=self.scale_by_lr)
 
-    def update(self, indices: Tensor, alignments: Tensor, learning_rate: float = 1.0) -> bool:
+    def step_policy(self, indices: Tensor, alignments: Tensor, learning_rate: float) -> bool:
         scale = learning_rate if self.scale_by_lr else 1.0
         return update_policy(self.policy, self.optimizers, indices, alignments, self.normalize, scale)

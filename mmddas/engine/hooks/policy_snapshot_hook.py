@@ -37,6 +37,7 @@ class PolicySnapshotHook(Hook):
             f'Policy after epoch {runner.epoch + 1}: p_tp {schedule.snapshots[-1].total_prob:.4f}, '
             f'leading {leading(schedule, 5)} (times uniform)'
         )
+        runner.logger.info(f'Evidence of {schedule.findings.steps} steps: {schedule.findings.sentence(len(schedule))}')
         if runner.rank == 0:
             schedule.save(f'{runner.work_dir}/{self.filename}')
 

@@ -1,0 +1,115 @@
+"""A policy made of the evidence: effects shrunk by their errors, levels of an operation sharing strength."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from ..evidence import Effects, Evidence
+from ..gradients import ViewGradients
+from ..policy import AugmentationPolicy
+from .base import PolicyEstimator
+from .past_gradient import PastGradient
+
+
+class ShrinkageEstimator(PolicyEstimator):
+    """Sets alpha_o to what is known of the candidates' effects, in units of how far effects spread.
+
+    The effect of candidate k of operation o is taken as e_o + e_k, with e_o ~ N(0, tau_op^2), e_k ~ N(0, tau_level^2),
+    and observed with the standard errors s of the evidence; the two tau come from the evidence itself (empirical Bayes:
+    Efron and Morris, 1975). With r = tau^2 / (tau^2 + s^2), the share of an observation that is no noise,
+
+        alpha_o[k] = -strength * (r_o e_o + r_k (e_k - e_o)) / sqrt(mean square of the observed effects)
+
+    Where the observed effects spread no further than their errors would have them (a test at two standard deviations of
+    that), tau is 0 and the policy uniform. A well-known operation two spreads better than the mean has exp(2 strength)
+    times its probability, however long the search: what bounds a policy is what is known, and no rate times steps.
+
+    p_tp stays as it is. Alignments cannot tell it: they are about the next step, in which nearly any augmentation is a
+    hindrance.
+
+    Alignments are those with the mean of S_val's gradients before the step (:class:`PastGradient`), which costs one
+    more buffer of the network's size. The policy's optimizers are not used.
+
+    Args:
+        policy: What it sets.
+        optimizers: None.
+        decay: What a gradient's weight in that mean is multiplied by with every step.
+        strength: How far the policy follows what is known; 0 keeps it uniform.
+
+    Raises:
+        ValueError: ``decay`` is not from 0 to below 1, or ``strength`` is negative.
+    """
+
+    uses_optimizers = False
+
+    def __init__(
+        self,
+        policy: AugmentationPolicy,
+        optimizers: Sequence[Optimizer] = (),
+        decay: float = 0.98,
+        strength: float = 1.0,
+    ) -> None:
+        super().__init__(policy, optimizers)
+        if not (isinstance(strength, (int, float)) and not isinstance(strength, bool) and 0 <= strength < float('inf')):
+            raise ValueError(f'strength must be a number of at least 0, got {strength!r}')
+        self.past = PastGradient(decay)
+        self.strength = strength
+
+    @property
+    def settings(self) -> dict[str, object]:
+        return dict(decay=self.past.decay, strength=self.strength)
+
+    def direction(self, gradients: ViewGradients) -> Tensor:
+        return self.past(gradients)
+
+    @torch.no_grad()
+    def step_policy(self, indices: Tensor, alignments: Tensor, learning_rate: float) -> bool:
+        if not (torch.isfinite(alignments).all() and alignments.any()):
+            return False
+        logits = -self.strength * shrunk_effects(self.evidence)
+        self.policy.op_logits.copy_(torch.from_numpy(logits))
+        return True
+
+    def state_dict(self) -> dict:
+        return super().state_dict() | dict(past=self.past.state_dict())
+
+    def load_state_dict(self, state: dict) -> None:
+        super().load_state_dict(state)
+        self.past.load_state_dict(state['past'])
+
+
+def shrunk_effects(evidence: Evidence) -> np.ndarray:
+    """Candidates' effects as far as they are known, over their spread, ``(K,)``: see :class:`ShrinkageEstimator`."""
+    of_operation, findings = evidence.operation_of, evidence.findings()
+    operations, candidates = findings.operation_effects, findings.candidate_effects
+    whole, spread = _shrunk(operations)
+    alone = np.bincount(of_operation)[of_operation] == 1
+    within = candidates.effect - operations.effect[of_operation]
+    levels = Effects(candidates.draws, np.where(alone, np.nan, within), candidates.error, candidates.freedom)
+    beside, spread_within = _shrunk(levels)
+    total = np.sqrt(spread + spread_within)
+    return (whole[of_operation] + beside) / total if total > 0 else np.zeros(len(of_operation))
+
+
+def _shrunk(effects: Effects) -> tuple[np.ndarray, float]:
+    """Posterior means of effects around 0 (0 where nothing is known), and the mean square of what was observed."""
+    scores, means = effects.scores, np.zeros(len(effects.effect))
+    known = scores != 0
+    count = int(known.sum())
+    if count < 2:
+        return means, 0.0
+    # Without any spread, sum z^2 is chi-squared: of mean n and variance 2 n. Its excess, over what is certain of each
+    # (DerSimonian and Laird, 1986).
+    excess = (scores**2).sum() - count - 2 * np.sqrt(2 * count)
+    if excess <= 0:
+        return means, 0.0
+    noise = effects.error[known] ** 2
+    certainty = (1 / noise).sum()
+    spread = excess / certainty
+    means[known] = effects.effect[known] * spread / (spread + noise)
+    return means, spread + count / certainty
