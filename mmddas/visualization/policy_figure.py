@@ -10,13 +10,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PatchCollection
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from mmddas.core import PolicySchedule
+from mmddas.core import Findings, PolicySchedule
 from mmddas.core.files import atomic_path
 
 NUM_LEADING, NUM_TRAILING = 5, 3
@@ -24,6 +24,7 @@ NUM_LEADING, NUM_TRAILING = 5, 3
 LEADING_COLOURS = ('#D55E00', '#0072B2', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
 TRAILING_STYLES = (('#777777', (0, (1.5, 1.2))), ('#555555', (0, (5, 1.5))), ('#222222', '-'))
 BACKGROUND, INK = '#D8D8D8', '#333333'
+HELPS, HURTS, UNKNOWN = '#C75D00', '#2166AC', '#9A9A9A'
 # Below uniform, uniform, above.
 COLOURMAP = LinearSegmentedColormap.from_list('multiples', ['#2166AC', '#92C5DE', '#F7F7F7', '#FDB863', '#C75D00'])
 DARK = 0.45  # luminance of cells below which their number is white
@@ -33,7 +34,7 @@ DASHED = (0, (4, 3))
 DPI = 110
 MARGIN, TITLE, HEADING, AXIS = 0.2, 0.75, 0.35, 0.55
 TICKS, CURVES, LETTER = 0.65, 4.6, 0.07
-CELL, MAX_GRID, BARS, SHARES = 0.46, 8.0, 2.1, 0.6
+CELL, MAX_GRID, BARS, SHARES, EFFECTS = 0.46, 8.0, 2.1, 0.6, 2.1
 MIN_BODY, MIN_ROW, MAX_ROW = 5.6, 0.235, 0.5
 TOTAL_PROB_SHARE = 0.28
 LABEL_GAP, MIN_NAMES = 0.17, 1.6
@@ -48,9 +49,10 @@ LINEAR_UP_TO, FLOOR = 1.5, 1 / 16
 
 
 def draw_policy(schedule: PolicySchedule, path: str | os.PathLike) -> None:
-    """Draw p_tp over the epochs, leading and trailing candidates, and the last p_o by operation and level.
+    """Draw p_tp over the epochs, leading and trailing candidates, the last p_o by operation and level, its evidence.
 
-    Probabilities of candidates are shown as multiples of the uniform probability 1/K. The file is written
+    Probabilities of candidates are shown as multiples of the uniform probability 1/K. Operations that do not stand out
+    from noise are grey, where the search has kept its evidence. The file is written
     atomically; Matplotlib's global state (pyplot) is not touched.
 
     Args:
@@ -142,7 +144,9 @@ def _figure(schedule: PolicySchedule) -> Figure:
     labels = LETTER * max(len(curve.label) for curve in curves) + 2 * MARGIN
     names = max(LETTER * max(map(len, grid.ops)), MIN_NAMES)
     top, left = TITLE + HEADING, MARGIN + TICKS + CURVES + labels + names
-    canvas = Canvas(left + grid_width + MARGIN + BARS + SHARES + MARGIN, top + body + AXIS + MARGIN)
+    findings = schedule.findings
+    effects = EFFECTS + MARGIN if findings else 0
+    canvas = Canvas(left + grid_width + MARGIN + BARS + SHARES + effects + MARGIN, top + body + AXIS + MARGIN)
     _draw_title(canvas, schedule)
 
     upper = TOTAL_PROB_SHARE * body
@@ -153,7 +157,10 @@ def _figure(schedule: PolicySchedule) -> Figure:
 
     rows = row * len(grid.ops)
     _draw_grid(canvas.axes(left, top, grid_width, rows), grid, curves, names)
-    _draw_bars(canvas.axes(left + grid_width + MARGIN, top, BARS, rows), grid)
+    left += grid_width + MARGIN
+    _draw_bars(canvas.axes(left, top, BARS, rows), grid, findings)
+    if findings:
+        _draw_effects(canvas.axes(left + BARS + SHARES + MARGIN, top, EFFECTS, rows), grid, findings)
     return canvas.figure
 
 
@@ -358,11 +365,14 @@ def _draw_grid(axes: Axes, grid: Grid, curves: list[Curve], names: float) -> Non
     _heading(axes, 'Final p_o, times uniform', left=names)
 
 
-def _draw_bars(axes: Axes, grid: Grid) -> None:
+def _draw_bars(axes: Axes, grid: Grid, findings: Findings | None) -> None:
     """Operations over all their levels: mean multiple as a bar, summed probability as a number."""
     rows = np.arange(len(grid.ops))
     means = np.maximum(grid.means, FLOOR)
-    axes.barh(rows, means - 1, left=1, height=0.7, color=_colour(means, grid.cells), edgecolor=INK, linewidth=0.4)
+    colours = _colour(means, grid.cells)
+    if findings:
+        colours[~_in_order(findings, grid, findings.operation_effects.stand_out())] = to_rgba(BACKGROUND)
+    axes.barh(rows, means - 1, left=1, height=0.7, color=colours, edgecolor=INK, linewidth=0.4)
     axes.axvline(1, color=INK, linewidth=1, linestyle=DASHED)
     _scale_multiples(axes, 'x', means)
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -380,3 +390,28 @@ def _draw_bars(axes: Axes, grid: Grid) -> None:
         )
     axes.set_xlabel('mean over levels, times uniform', fontsize=9)
     _heading(axes, 'Operations, and their shares')
+
+
+def _in_order(findings: Findings, grid: Grid, values: np.ndarray) -> np.ndarray:
+    """Values of the operations in the order of the grid's rows."""
+    return values[[findings.operations.index(op) for op in grid.ops]]
+
+
+def _draw_effects(axes: Axes, grid: Grid, findings: Findings) -> None:
+    """Effects of operations with 95% intervals, over the band in which they lie for 95% of operations without any."""
+    effects = findings.operation_effects
+    effect, error, found = (_in_order(findings, grid, v) for v in (effects.effect, effects.error, effects.stand_out()))
+    rows, known = np.arange(len(grid.ops)), np.isfinite(effect) & np.isfinite(error)
+    axes.barh(rows[known], 3.92 * error[known], left=-1.96 * error[known], height=0.7, color=BACKGROUND, linewidth=0)
+    axes.axvline(0, color=INK, linewidth=1, linestyle=DASHED)
+    for row in rows[known]:
+        colour = UNKNOWN if not found[row] else HELPS if effect[row] < 0 else HURTS
+        axes.errorbar(effect[row], row, xerr=1.96 * error[row], color=colour, marker='o', markersize=4, capsize=2)
+    reach = (np.abs(effect[known]) + 1.96 * error[known]).max(initial=0) or 1.0
+    axes.set_xlim(-1.08 * reach, 1.08 * reach)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+    axes.set_yticks([])
+    axes.spines['left'].set_visible(False)
+    axes.set_xlabel('helps  <  effect  >  hurts', fontsize=9)
+    _heading(axes, f'Evidence: {found.sum()} of {len(rows)} stand out')

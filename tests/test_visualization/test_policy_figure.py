@@ -4,10 +4,11 @@ import cv2
 import matplotlib
 import numpy as np
 import pytest
+import torch
 
-from mmddas.core import PolicySchedule, PolicySnapshot, SearchSpace
+from mmddas.core import Evidence, PolicySchedule, PolicySnapshot, SearchSpace
 from mmddas.visualization import draw_policy
-from mmddas.visualization.policy_figure import Grid, _apart, _colours
+from mmddas.visualization.policy_figure import BACKGROUND, Grid, _apart, _colours, _figure
 
 DETECTION = SearchSpace.preset('detection')
 ONE_LEVEL = SearchSpace([(f'Operation_{i}', 6) for i in range(21)])
@@ -25,6 +26,17 @@ def drifting(space, num_epochs, strength=1.0, meta=None):
     return PolicySchedule(space, snapshots, meta)
 
 
+def with_evidence(schedule, steps):
+    """The first operation helps."""
+    evidence, generator = Evidence(schedule.space), torch.Generator().manual_seed(0)
+    for _ in range(steps):
+        indices = torch.randint(len(schedule.space), (3, schedule.space.num_ops), generator=generator)
+        helps = torch.from_numpy(evidence.operation_of == 0)[indices].sum(dim=1)
+        evidence.add(indices, torch.randn(3, generator=generator) - 2 * helps)
+    schedule.findings = evidence.findings()
+    return schedule
+
+
 @pytest.mark.parametrize(
     'schedule',
     [
@@ -36,8 +48,11 @@ def drifting(space, num_epochs, strength=1.0, meta=None):
         drifting(MANY_LEVELS, 5),
         drifting(SearchSpace(['Identity']), 3),
         PolicySchedule(FEW, [PolicySnapshot(1.0, np.array([0.0, 1.0, 0.0]))]),
+        with_evidence(drifting(DETECTION, 2), 60),
+        with_evidence(drifting(SearchSpace(['Identity']), 2), 3),
+        with_evidence(drifting(FEW, 2), 0),
     ],
-    ids=['detection', 'one-epoch', 'uniform', 'one-level', 'few', 'many-levels', 'one-candidate', 'certain'],
+    ids=lambda schedule: f'{len(schedule.space)}-{len(schedule)}-{schedule.findings and schedule.findings.steps}',
 )
 def test_every_shape_of_policy_gives_a_valid_png_and_no_other_file(schedule, tmp_path):
     draw_policy(schedule, tmp_path / 'policy.png')
@@ -73,6 +88,21 @@ def test_the_grid_holds_every_candidate_once_and_sorts_operations_by_their_mean_
         assert grid.cells[place] == pytest.approx(probs[k] * len(DETECTION))
     assert (np.diff(grid.means) <= 0).all()
     assert grid.shares.sum() == pytest.approx(1)
+
+
+def test_operations_that_do_not_stand_out_are_grey():
+    schedule = with_evidence(drifting(MANY_LEVELS, 3), 200)
+    *_, bars, effects = _figure(schedule).axes
+    found = schedule.findings.operation_effects.stand_out()
+    assert found[0] and not found.all()
+    grey = {
+        row for row, bar in enumerate(bars.patches) if matplotlib.colors.same_color(bar.get_facecolor(), BACKGROUND)
+    }
+    rows = Grid.of(schedule).ops
+    assert grey == {
+        rows.index(name) for name, known in zip(schedule.findings.operations, found, strict=True) if not known
+    }
+    assert f'{found.sum()} of 5 stand out' in [text.get_text() for text in effects.texts][0]
 
 
 def test_a_candidate_keeps_its_colour_whatever_its_rank():
