@@ -66,6 +66,39 @@ def test_another_seed_gives_another_search(search_config):
     assert final_policy(configs[0])['epochs'] != final_policy(configs[1])['epochs']
 
 
+def test_the_evidence_of_a_search_is_in_its_file(search_config):
+    config = search_config()
+    runner = build(config)
+    runner.train()
+    findings = PolicySchedule.load(f'{config.work_dir}/policy.json').findings
+    assert findings.steps == runner.iter
+    space = runner.train_loop.policy.space
+    drawn = findings.steps * runner.train_loop.num_sub_policies * space.num_ops
+    assert findings.candidate_effects.draws.sum() == findings.operation_effects.draws.sum() == drawn
+    assert runner.train_loop.estimator.evidence.findings().to_dict() == findings.to_dict()
+
+
+@pytest.mark.parametrize('name', ['MeanGradientEstimator', 'ShrinkageEstimator'])
+def test_searches_with_other_estimators_resume_to_the_bit(search_config, name):
+    chosen = {'train_cfg.estimator': dict(type=name, decay=0.9), 'train_cfg.policy_optim': None}
+    whole = search_config(chosen, name='whole')
+    build(whole).train()
+    runner = build(search_config(chosen, name='stopped'))
+    runner.register_hook(SignalHook(3))
+    with pytest.raises(SystemExit):
+        runner.train()
+    build(search_config({'resume': True, **chosen}, name='stopped')).train()
+    assert final_policy(runner.cfg) == final_policy(whole)
+    assert not Path(whole.work_dir, 'policy.json').read_text().count('NaN')
+
+
+def test_an_estimator_without_optimizers_takes_none(search_config):
+    config = search_config({'train_cfg.estimator': dict(type='ShrinkageEstimator')})
+    config.train_cfg.policy_optim = dict(op=dict(lr=0.02))
+    with pytest.raises(ValueError, match='ShrinkageEstimator takes no policy_optim: leave it out'):
+        build(config).train()
+
+
 def test_a_resumed_search_ends_as_an_uninterrupted_one(search_config):
     whole = search_config({'train_cfg.max_epochs': 3}, name='whole')
     build(whole).train()

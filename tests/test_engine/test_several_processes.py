@@ -195,6 +195,19 @@ def test_the_policy_does_not_depend_on_the_number_of_processes(tmp_path, dtype, 
         assert difference <= tolerance
 
 
+def evidence(schedule: PolicySchedule) -> np.ndarray:
+    findings = schedule.findings
+    return np.array([[e.draws, e.effect, e.error] for e in (findings.candidate_effects, findings.operation_effects)])
+
+
+@pytest.mark.parametrize('name', ['PaperEstimator', 'MeanGradientEstimator', 'ShrinkageEstimator'])
+def test_estimators_and_their_evidence_do_not_depend_on_the_number_of_processes(tmp_path, name):
+    (alone, _), (together, _) = (search(tmp_path, processes, estimator=dict(type=name)) for processes in (1, 2))
+    assert alone.findings.steps == STEPS
+    np.testing.assert_allclose(probabilities(together), probabilities(alone), atol=1e-10)
+    np.testing.assert_allclose(evidence(together), evidence(alone), rtol=1e-7, atol=1e-9)
+
+
 def use_norm(config: Config, rank: int) -> None:
     config.model.norm = True
 

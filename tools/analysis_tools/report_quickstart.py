@@ -37,6 +37,7 @@ def main() -> None:
     found = ranking[0][1] == PLANTED and planted >= FOUND_FROM
     print(f'   p_tp {schedule.snapshots[0].total_prob:.2f} -> {last.total_prob:.2f}')
     print(f'   Planted operation found: {"yes" if found else "NO"} (x{planted:.1f}; leading and x{FOUND_FROM:g} asked)')
+    print(f'   Evidence: {schedule.findings.sentence(len(schedule))}')
 
     with_policy = mean_average_precision(work_dir / 'policy')
     baseline = mean_average_precision(work_dir / 'baseline')

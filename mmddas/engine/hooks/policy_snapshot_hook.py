@@ -41,6 +41,17 @@ class PolicySnapshotHook(Hook):
         if runner.rank == 0:
             schedule.save(f'{runner.work_dir}/{self.filename}')
 
+    def after_train(self, runner: Runner) -> None:
+        schedule = runner.train_loop.schedule
+        findings = schedule.findings
+        if findings is None:  # nothing was left to search
+            return
+        few = 3 * findings.operation_effects.stand_out().sum() < len(findings.operations)
+        advice = '. More epochs, fewer candidates or larger batches would tell more' if few else ''
+        runner.logger.info(
+            f'The policy is in {runner.work_dir}/{self.filename}: {findings.sentence(len(schedule))}{advice}'
+        )
+
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         checkpoint['ddas'] = runner.train_loop.state_dict()
 
