@@ -21,6 +21,7 @@ from .search_space import SearchSpace
 # several lengths of block, the one with the largest error counts, among those of which there are enough.
 BLOCKS = (10, 40)
 MIN_BLOCKS = 12
+SCALE_DECAY = 0.95  # of the running mean of alignments' sizes
 FALSE_DISCOVERY_RATE = 0.05
 
 
@@ -28,8 +29,8 @@ FALSE_DISCOVERY_RATE = 0.05
 class Effects:
     """Estimated effects of candidates, or of operations.
 
-    An effect is what one occurrence in a sub-policy adds to its alignment, beside the mean of all candidates, as a
-    share of the mean absolute alignment of a step. Positive hurts, negative helps. All are ``(K,)`` float64; NaN where
+    An effect is what one occurrence in a sub-policy adds to its alignment, beside the mean of all candidates, in units
+    of the mean absolute alignment of the time. Positive hurts, negative helps. All are ``(K,)`` float64; NaN where
     nothing is known yet.
     """
 
@@ -129,11 +130,11 @@ def _normal_quantile(tail: float) -> float:
 class Evidence:
     """Sums over a search's steps, of which effects and their errors can be told at any time.
 
-    With y_l = L^ a_l / sum_m |a_m| and n_lk, how often candidate k is in sub-policy l, both less their means over the
-    step, sum(n y) / sum(n n) is the slope of y over n: what k adds beside the mean of the other candidates, which
-    (K - 1) / K of it is beside the mean of all (of an operation with m levels, (K - m) / K). Its standard error comes
-    from the residuals of blocks of steps. The draws are independent of each other, so that what other candidates do is
-    noise in it, and no bias.
+    With y_l = a_l / s, s the running mean of |a|, and n_lk, how often candidate k is in sub-policy l, both less their
+    means over the step, sum(n y) / sum(n n) is the slope of y over n: what k adds beside the mean of the other
+    candidates. (K - 1) / K of it is what it adds beside the mean of all; of an operation with m levels, (K - m) / K.
+    Its standard error comes from the residuals of blocks of steps. The draws are independent of each other, so that
+    what other candidates do is noise in it, and no bias.
 
     Memory is 5 K numbers for each length of block, and as much for the operations.
 
@@ -156,6 +157,7 @@ class Evidence:
         self.steps = 0
         size = len(space) + len(self.operations)
         self._draws = torch.zeros(size, dtype=torch.float64)
+        self._scale = torch.zeros((), dtype=torch.float64)  # the running mean of |a|, less the weight of no steps
         self._slopes = [_BlockSlopes(size, length) for length in BLOCKS]
 
     @torch.no_grad()
@@ -170,10 +172,13 @@ class Evidence:
             False where they tell nothing: they are not finite, or all 0.
         """
         indices, alignments = indices.reshape(-1, indices.shape[-1]), alignments.reshape(-1).double()
-        scale = alignments.abs().mean()
-        if not (torch.isfinite(scale) and scale > 0):
+        size = alignments.abs().mean()
+        if not (torch.isfinite(size) and size > 0):
             return False
-        shares = alignments / scale  # (L^,) y_l
+        self.steps += 1
+        # Not the size of the step at hand: steps that tell little would count as much as those that tell a lot.
+        self._scale = SCALE_DECAY * self._scale + (1 - SCALE_DECAY) * size
+        shares = alignments / (self._scale / (1 - SCALE_DECAY**self.steps))  # (L^,) y_l
         counts = torch.zeros(len(indices), len(self.space), dtype=torch.float64)  # (L^, K) n_lk
         counts.scatter_add_(1, indices, torch.ones_like(indices, dtype=torch.float64))
         by_operation = torch.zeros(len(indices), len(self.operations), dtype=torch.float64)
@@ -184,7 +189,6 @@ class Evidence:
         products, squares = shares @ counts, (counts * counts).sum(dim=0)
         for slopes in self._slopes:
             slopes.add(products, squares)
-        self.steps += 1
         return True
 
     def findings(self) -> Findings:
@@ -204,11 +208,12 @@ class Evidence:
 
     def state_dict(self) -> dict:
         """All sums, as tensors and plain values."""
-        return dict(steps=self.steps, draws=self._draws, slopes=[slopes.state_dict() for slopes in self._slopes])
+        slopes = [slopes.state_dict() for slopes in self._slopes]
+        return dict(steps=self.steps, draws=self._draws.clone(), scale=self._scale.clone(), slopes=slopes)
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from :meth:`state_dict`, to the bit."""
-        self.steps, self._draws = state['steps'], state['draws'].clone()
+        self.steps, self._draws, self._scale = state['steps'], state['draws'].clone(), state['scale'].clone()
         for slopes, saved in zip(self._slopes, state['slopes'], strict=True):
             slopes.load_state_dict(saved)
 

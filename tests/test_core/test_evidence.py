@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmddas.core import Evidence, Findings, PolicyFileError, PolicySchedule, SearchSpace, sample_sub_policies
-from mmddas.core.evidence import BLOCKS
+from mmddas.core.evidence import BLOCKS, SCALE_DECAY
 
 SPACE = SearchSpace(
     [('Rotate_BBox', 2), ('Rotate_BBox', 4), ('Color', 0), ('Solarize', 2), ('Solarize', 8), 'Equalize']
@@ -42,10 +42,12 @@ def test_equal_views_have_no_effect():
 
 def test_effects_are_slopes_with_errors_from_blocks():
     """Against the definition, on all steps at once."""
-    found, products, squares = evidence(95, 1).findings(), [], []
+    found, products, squares, sizes = evidence(95, 1).findings(), [], [], []
     for indices, alignments in steps(95, 1):
         counts = torch.stack([(indices == k).sum(dim=1) for k in range(len(SPACE))], dim=1).double()
-        shares = alignments.double() / alignments.abs().double().mean()
+        sizes.append(alignments.abs().double().mean())
+        weights = SCALE_DECAY ** torch.arange(len(sizes) - 1, -1, -1, dtype=torch.float64)
+        shares = alignments.double() / (weights @ torch.stack(sizes) / weights.sum())
         counts, shares = counts - counts.mean(dim=0), shares - shares.mean()
         products.append((counts * shares[:, None]).sum(dim=0).numpy())
         squares.append((counts**2).sum(dim=0).numpy())
@@ -60,11 +62,11 @@ def test_effects_are_slopes_with_errors_from_blocks():
     np.testing.assert_allclose(found.candidate_effects.error, beside_all * np.sqrt(variance), rtol=1e-8)
 
 
-def test_the_scale_of_alignments_and_what_a_steps_views_share_do_not_count():
+def test_the_scale_of_alignments_does_not_count():
     plain, changed = Evidence(SPACE), Evidence(SPACE)
-    for step, (indices, alignments) in enumerate(steps(50, 2)):
+    for indices, alignments in steps(50, 2):
         plain.add(indices, alignments)
-        changed.add(indices, alignments * 10.0 ** (step % 7 - 3))
+        changed.add(indices, alignments * 1000)
     one, other = (found.findings().candidate_effects for found in (plain, changed))
     np.testing.assert_allclose([one.effect, one.error], [other.effect, other.error], rtol=1e-5)
 

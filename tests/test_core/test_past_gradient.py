@@ -119,10 +119,20 @@ def noisy(estimator, steps: int, effect: float, seed: int = 0) -> torch.Tensor:
 def test_shrinkage_leaves_noise_uniform_and_follows_effects_further_the_better_they_are_known():
     uniform = sum(bool((noisy(make('ShrinkageEstimator'), 150, 0.0, seed) == 1).all()) for seed in range(20))
     assert uniform >= 17
-    early, late = (noisy(make('ShrinkageEstimator'), steps, -1.0) for steps in (60, 600))
-    assert 1 < early[2] < late[2] and late[2] < noisy(make('ShrinkageEstimator', strength=2), 600, -1.0)[2]
+
+    def multiple(steps: int, strength: float) -> float:
+        return noisy(make('ShrinkageEstimator', strength=strength, max_divergence=9), steps, -1.0)[2].item()
+
+    assert 1 < multiple(60, 0.5) < multiple(600, 0.5) < multiple(600, 1.0)
     assert noisy(make('ShrinkageEstimator'), 600, 1.0)[2] < 0.5
     assert (noisy(make('ShrinkageEstimator', strength=0), 600, 1.0) == 1).all()
+
+
+@pytest.mark.parametrize('bound', [0.0, 0.1, 0.5])
+def test_a_policy_is_no_further_from_uniform_than_asked_for(bound):
+    multiples = noisy(make('ShrinkageEstimator', strength=5, max_divergence=bound), 600, -1.0)
+    assert (multiples / 6 * multiples.log()).sum().item() == pytest.approx(bound, abs=1e-5)
+    assert multiples.argmax() == 2 or bound == 0
 
 
 def test_shrinkage_has_levels_share_strength():
@@ -142,5 +152,6 @@ def test_p_tp_stays_and_optimizers_are_not_needed():
     before = estimator.policy.total_prob.item()
     noisy(estimator, 50, -1.0)
     assert estimator.policy.total_prob.item() == before
-    with pytest.raises(ValueError, match='strength must be a number of at least 0'):
-        make('ShrinkageEstimator', strength=-1)
+    for name in ('strength', 'max_divergence'):
+        with pytest.raises(ValueError, match=f'{name} must be a number of at least 0'):
+            make('ShrinkageEstimator', **{name: -1})

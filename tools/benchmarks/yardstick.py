@@ -9,7 +9,9 @@ seed; ``none`` is the training without. Results are kept as they come, and nothi
 
 import argparse
 import json
+import signal
 import statistics
+import sys
 from itertools import groupby
 from pathlib import Path
 
@@ -64,6 +66,7 @@ def main() -> None:
     results = Results(args.results or ROOT / f'docs/data/yardstick/{name}.jsonl')
     settings = Config.fromfile(args.config).yardstick
     if not args.table:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit('Told to stop; the same command goes on'))
         found = policies(settings.preset)
         unknown = set(args.only or ()) - set(found)
         if unknown:

@@ -25,9 +25,11 @@ class ShrinkageEstimator(PolicyEstimator):
 
         alpha_o[k] = -strength * (r_o e_o + r_k (e_k - e_o)) / sqrt(mean square of the observed effects)
 
-    Where the observed effects spread no further than their errors would have them (a test at two standard deviations of
+    Where observed effects spread no further than their errors would have them (a test at two standard deviations of
     that), tau is 0 and the policy uniform. A well-known operation two spreads better than the mean has exp(2 strength)
     times its probability, however long the search: what bounds a policy is what is known, and no rate times steps.
+    Where one operation is far ahead of all others, alphas are scaled down until KL(p_o || uniform) is
+    ``max_divergence``, so that a policy does not become that operation.
 
     p_tp stays as it is. Alignments cannot tell it: they are about the next step, in which nearly any augmentation is a
     hindrance.
@@ -40,9 +42,10 @@ class ShrinkageEstimator(PolicyEstimator):
         optimizers: None.
         decay: What a gradient's weight in that mean is multiplied by with every step.
         strength: How far the policy follows what is known; 0 keeps it uniform.
+        max_divergence: In nats: at 1, p_o is at least as wide as if a share 1/e of the candidates were equally likely.
 
     Raises:
-        ValueError: ``decay`` is not from 0 to below 1, or ``strength`` is negative.
+        ValueError: ``decay`` is not from 0 to below 1, or one of the others is negative or not a number.
     """
 
     uses_optimizers = False
@@ -53,16 +56,20 @@ class ShrinkageEstimator(PolicyEstimator):
         optimizers: Sequence[Optimizer] = (),
         decay: float = 0.98,
         strength: float = 1.0,
+        max_divergence: float = 1.0,
     ) -> None:
         super().__init__(policy, optimizers)
-        if not (isinstance(strength, (int, float)) and not isinstance(strength, bool) and 0 <= strength < float('inf')):
-            raise ValueError(f'strength must be a number of at least 0, got {strength!r}')
+        for name, value in dict(strength=strength, max_divergence=max_divergence).items():
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not (number and 0 <= value < float('inf')):
+                raise ValueError(f'{name} must be a number of at least 0, got {value!r}')
         self.past = PastGradient(decay)
         self.strength = strength
+        self.max_divergence = max_divergence
 
     @property
     def settings(self) -> dict[str, object]:
-        return dict(decay=self.past.decay, strength=self.strength)
+        return dict(decay=self.past.decay, strength=self.strength, max_divergence=self.max_divergence)
 
     def direction(self, gradients: ViewGradients) -> Tensor:
         return self.past(gradients)
@@ -72,7 +79,7 @@ class ShrinkageEstimator(PolicyEstimator):
         if not (torch.isfinite(alignments).all() and alignments.any()):
             return False
         logits = -self.strength * shrunk_effects(self.evidence)
-        self.policy.op_logits.copy_(torch.from_numpy(logits))
+        self.policy.op_logits.copy_(torch.from_numpy(_within(self.max_divergence, logits)))
         return True
 
     def state_dict(self) -> dict:
@@ -94,6 +101,23 @@ def shrunk_effects(evidence: Evidence) -> np.ndarray:
     beside, spread_within = _shrunk(levels)
     total = np.sqrt(spread + spread_within)
     return (whole[of_operation] + beside) / total if total > 0 else np.zeros(len(of_operation))
+
+
+def _within(max_divergence: float, logits: np.ndarray) -> np.ndarray:
+    """The logits, scaled down where the softmax of them is further from uniform than that."""
+
+    def divergence(scale: float) -> float:
+        weights = np.exp(scale * (logits - logits.max()))
+        probs = weights / weights.sum()
+        return float((probs * np.log(np.maximum(probs * len(probs), 1e-300))).sum())
+
+    if divergence(1.0) <= max_divergence:
+        return logits
+    low, high = 0.0, 1.0  # it grows with the scale
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if divergence(middle) <= max_divergence else (low, middle)
+    return low * logits
 
 
 def _shrunk(effects: Effects) -> tuple[np.ndarray, float]:
