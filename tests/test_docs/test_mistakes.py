@@ -144,6 +144,11 @@ search_mistake(
 )
 search_mistake('The estimator does not exist', estimator=dict(type='Paper'))
 search_mistake(
+    "The policy's optimizers are set, and the estimator has none",
+    estimator=dict(type='ShrinkageEstimator'),
+    policy_optim=dict(op=dict(lr=0.02)),
+)
+search_mistake(
     'The training pipeline has no DDASAugment',
     lambda config: config.train_dataloader.dataset.update(
         pipeline=[step for step in config.train_dataloader.dataset.pipeline if step['type'] != 'DDASAugment']

@@ -42,6 +42,8 @@ def data(tmp_path_factory) -> list[str]:
         ('communication.py', [CONFIG], ['MiB a step and process']),
         ('agreement.py', [CONFIG, '--epochs', '1', '--only', 'fused optimizer'], ['fused optimizer', 'log p_o']),
         ('start.py', ['--repeats', '1'], ['import mmddas', 'tools/search.py --help']),
+        ('noise.py', ['--steps', '20', '--runs', '2'], ['ShrinkageEstimator', 'Color in']),
+        ('record.py', [CONFIG, '--out', 'record.npz', '--work-dir', 'record'], ['steps along 8 directions']),
     ],
 )
 def test_benchmark(name, arguments, printed, data, tmp_path):

@@ -1,0 +1,105 @@
+"""Trainings side by side: each result is kept, nothing is run twice, failures are named."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mmddas.trainings import Results, Training, run_trainings
+
+# Stands for tools/train.py: writes what MMEngine would, fails where the policy's name says so.
+TRAINING = """
+import json, pathlib, sys, time
+options = dict(option.split('=', 1) for option in sys.argv[1:])
+folder = pathlib.Path(options['work_dir'], 'now', 'vis_data')
+folder.mkdir(parents=True, exist_ok=True)
+with open('started.txt', 'a') as file:
+    file.write(options['policy_file'] + ' ' + options['randomness.seed'] + chr(10))
+if 'slow' in options['policy_file']:
+    time.sleep(60)
+if 'broken' in options['policy_file']:
+    sys.exit('cannot train')
+rows = [dict(loss=1.0, step=1), {'coco/bbox_mAP': 0.1, 'step': 1}, {'coco/bbox_mAP': 0.2, 'time': 1.0, 'step': 2}]
+folder.joinpath('scalars.json').write_text(chr(10).join(json.dumps(row) for row in rows))
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path('train.py').write_text(TRAINING)
+    results = Results('results.jsonl')
+
+    def run(*trainings: Training, **common) -> list[str]:
+        return run_trainings(['train.py'], trainings, results, tmp_path / 'work', 2, common)
+
+    run.results = results
+    return run
+
+
+def started() -> list[str]:
+    return sorted(Path('started.txt').read_text().splitlines())
+
+
+def test_each_result_is_kept_and_nothing_is_run_twice(run):
+    first, second = Training('a', 0, Path('a.json')), Training('a', 1, Path('a.json'))
+    assert run(first) == run(first, second) == []
+    rows = run.results.rows()
+    assert [(row['name'], row['seed']) for row in rows] == [('a', 0), ('a', 1)]
+    assert rows[0]['evaluations'] == {'1': {'coco/bbox_mAP': 0.1}, '2': {'coco/bbox_mAP': 0.2}}
+    assert started() == ['a.json 0', 'a.json 1'] and not list(Path('work').iterdir())
+
+
+def test_what_fails_is_named_with_its_log_and_tried_again(run):
+    trainings = [Training('broken', 0, Path('broken.json')), Training('a', 0, Path('a.json'))]
+    for _ in range(2):
+        (failure,) = run(*trainings)
+        assert failure.startswith('broken, seed 0: ')
+        assert 'cannot train' in Path(failure.split(': ')[1]).read_text()
+    assert started() == ['a.json 0', 'broken.json 0', 'broken.json 0']
+
+
+def test_results_under_other_settings_are_others(run):
+    training = Training('a', 0, Path('a.json'))
+    run(training, epochs=1)
+    run(training, epochs=2)
+    run(training, epochs=2)
+    assert [row['epochs'] for row in run.results.rows()] == [1, 2]
+
+
+def test_a_line_that_was_cut_short_is_passed_over(run):
+    run(Training('a', 0, Path('a.json')))
+    with Path('results.jsonl').open('a') as file:
+        file.write('{"name": "b", "se')
+    run(Training('a', 1, Path('a.json')))
+    assert [row['seed'] for row in run.results.rows()] == [0, 1]
+    assert len(Path('results.jsonl').read_text().splitlines()) == 3
+
+
+def test_trainings_end_with_the_process_that_runs_them(run):
+    script = (
+        'import signal, sys\n'
+        'from pathlib import Path\n'
+        'from mmddas.trainings import Results, Training, run_trainings\n'
+        'signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n'
+        "trainings = [Training('slow', seed, Path('slow.json')) for seed in range(4)]\n"
+        "run_trainings(['train.py'], trainings, Results('results.jsonl'), Path('work'), 2)\n"
+    )
+    process = subprocess.Popen([sys.executable, '-c', script])
+    while not (Path('started.txt').exists() and len(started()) == 2):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 3
+    time.sleep(0.5)
+    assert len(started()) == 2 and Results('results.jsonl').rows() == []
+    listed = subprocess.run(['ps', '-eo', 'args'], capture_output=True, text=True).stdout
+    assert 'slow.json' not in listed
+
+
+def test_rows_are_json(run):
+    run(Training('a', 0, Path('a.json')))
+    assert all(json.loads(line) for line in Path('results.jsonl').read_text().splitlines())
