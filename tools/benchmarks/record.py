@@ -4,8 +4,8 @@ The search itself goes on with a policy that stays uniform, so that what is reco
 has, of T steps of L^ sub-policies: ``indices`` ``(T, L^, N_o)``; ``alignments`` ``(T, D, L^)`` along ``directions``;
 norms of each view's g_0 - g_l ``(T, L^)``, of g_0 ``(T,)`` and of the directions ``(T, D)``; ``descent`` ``(T,)``.
 
-    python tools/benchmarks/record.py configs/ddas/retinanet_thin_bccd.py --out docs/data/records/retinanet_thin_bccd_0.npz \\
-        --cfg-options randomness.seed=0
+    python tools/benchmarks/record.py configs/ddas/retinanet_thin_bccd.py \\
+        --out docs/data/records/retinanet_thin_bccd_0.npz --cfg-options randomness.seed=0
 """
 
 import argparse
