@@ -256,9 +256,9 @@ class _BlockSlopes:
 
     def estimate(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Slopes, their standard errors, and the degrees of freedom of these; the block at hand counts as one."""
-        whole, blocks = self, self.blocks
+        whole = self
         if self.steps % self.length:
-            whole, blocks = _BlockSlopes(len(self.products), self.length), blocks + 1
+            whole = _BlockSlopes(len(self.products), self.length)
             whole.load_state_dict(self.state_dict())
             self._close(whole)
         products, squares, pp, pq, qq = (getattr(whole, name).numpy() for name in self._SUMS[:5])

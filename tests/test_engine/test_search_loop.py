@@ -522,7 +522,7 @@ def test_samples_that_lose_all_boxes_are_searched_with(search_config):
         (lambda c: c.train_cfg.update(init_total_prob=1.0), 'init_total_prob'),
         (lambda c: c.train_cfg.policy_optim.update(alpha=None), "'op' and 'total'"),
         (lambda c: c.train_cfg.update(estimator='PaperEstimator'), 'estimator must be dict'),
-        (lambda c: c.train_cfg.update(estimator=dict(type='Paper')), "known are .'PaperEstimator'."),
+        (lambda c: c.train_cfg.update(estimator=dict(type='Paper')), "known are .*'PaperEstimator'"),
         (lambda c: c.train_cfg.update(estimator=dict(type='PaperEstimator', decay=1)), "no setting 'decay'"),
         (lambda c: c.train_dataloader.dataset.pipeline.pop(2), 'no DDASAugment'),
         (
