@@ -36,8 +36,8 @@ class Recorder(PolicyEstimator):
     def direction(self, gradients: ViewGradients) -> Tensor:
         g_val = gradients.g_val.clone()
         if self.means is None:
-            self.means, self.last = torch.zeros(len(DECAYS), len(g_val)), torch.zeros_like(g_val)
-        decays = torch.tensor(DECAYS)[:, None]
+            self.means, self.last = g_val.new_zeros(len(DECAYS), len(g_val)), torch.zeros_like(g_val)
+        decays = g_val.new_tensor(DECAYS)[:, None]
         # Means of what there is: weights sum to 1 from the first step on.
         seen = len(self.rows)
         past = self.means / (1 - decays**seen).clamp_min(1e-12)
@@ -57,7 +57,7 @@ class Recorder(PolicyEstimator):
         )
         return g_val
 
-    def update(self, indices: Tensor, alignments: Tensor, learning_rate: float = 1.0) -> bool:
+    def step_policy(self, indices: Tensor, alignments: Tensor, learning_rate: float) -> bool:
         self.rows[-1] |= dict(indices=indices.clone(), learning_rate=torch.tensor(learning_rate))
         return True
 
@@ -80,7 +80,7 @@ def main() -> None:
     runner.train()
     loop = runner.train_loop
     rows = loop.estimator.rows
-    arrays = {name: torch.stack([row[name] for row in rows]).numpy() for name in rows[0]}
+    arrays = {name: torch.stack([row[name] for row in rows]).cpu().numpy() for name in rows[0]}
     candidates = np.array([(op, str(level)) for op, level in loop.policy.space.candidates])
     args.out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(args.out) as temporary, open(temporary, 'wb') as file:

@@ -16,7 +16,7 @@ from .past_gradient import PastGradient
 class MeanGradientEstimator(PaperEstimator):
     """As :class:`PaperEstimator`, with a_l = m . (g_0 - g_l), m the mean of S_val's gradients before this step.
 
-    Costs one more buffer of the network's size.
+    Costs one more buffer of the network's size, and another one while a step compares its views.
 
     Args:
         policy: What it steps.

@@ -15,8 +15,8 @@ class PastGradient:
     went too far. The mean is not about this step, and has less noise: of n gradients of equal weight a share 1/n, as
     long as the network does not move far within them.
 
-    It is one more buffer of the network's size. Where layers are frozen or thawed, it follows: what is new begins with
-    the gradient at hand.
+    It is one more buffer of the network's size, and another one while a step compares its views. Where layers are
+    frozen or thawed, it follows: what is new begins with the gradient at hand.
 
     Args:
         decay: From 0, the last step's gradient alone, to below 1; 0.98 looks back some 50 steps.

@@ -31,11 +31,11 @@ class ShrinkageEstimator(PolicyEstimator):
     Where one operation is far ahead of all others, alphas are scaled down until KL(p_o || uniform) is
     ``max_divergence``, so that a policy does not become that operation.
 
-    p_tp stays as it is. Alignments cannot tell it: they are about the next step, in which nearly any augmentation is a
-    hindrance.
+    p_tp stays as it is: alignments are about the next step alone, and not about how much a whole training wants.
 
     Alignments are those with the mean of S_val's gradients before the step (:class:`PastGradient`), which costs one
-    more buffer of the network's size. The policy's optimizers are not used.
+    more buffer of the network's size, and another one while a step compares its views. The policy's optimizers are not
+    used.
 
     Args:
         policy: What it sets.
