@@ -44,6 +44,7 @@ def data(tmp_path_factory) -> list[str]:
         ('start.py', ['--repeats', '1'], ['import mmddas', 'tools/search.py --help']),
         ('noise.py', ['--steps', '20', '--runs', '2'], ['ShrinkageEstimator', 'Color in']),
         ('record.py', [CONFIG, '--out', 'record.npz', '--work-dir', 'record'], ['steps along 8 directions']),
+        ('reliability.py', [CONFIG, '--seeds', '0', '--records', 'records', '--shuffles', '1'], ['past 0.98']),
     ],
 )
 def test_benchmark(name, arguments, printed, data, tmp_path):
