@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.stats import spearmanr
 
 from mmddas.core import Candidate, Evidence, SearchSpace
 from mmddas.core.estimators.shrinkage import shrunk_effects
@@ -30,51 +31,64 @@ KINDS: dict[str, Callable[[Evidence], np.ndarray]] = {
 }
 
 
+# Ways to compare views beside the recorded directions: the cosines of g_l with these, with the norm in the same metric.
+COSINES = {'past 0.98': 'view_norms', 'over rms g_0': 'view_norms_rms'}
+
+
 class Record:
-    """A recorded search."""
+    """A recorded search.
+
+    Attributes:
+        space: Its candidates.
+        indices: Sub-policies ``(T, L^, N_o)``.
+        alignments: Of each way to compare views, ``(T, L^)``: along the recorded directions, and of some of these
+            the negative cosine with g_l, where a view counts for where it points and not for how far.
+    """
 
     def __init__(self, path: Path) -> None:
         with np.load(path) as content:
-            self.directions = content['directions'].tolist()
+            directions, alignments = content['directions'].tolist(), content['alignments']
             pairs = [(op, None if level == 'None' else float(level)) for op, level in content['candidates']]
-            self.indices = torch.from_numpy(content['indices'])  # (T, L^, N_o)
-            self.alignments = torch.from_numpy(content['alignments'])  # (T, directions, L^)
+            self.indices = torch.from_numpy(content['indices'])
+            self.alignments = {name: alignments[:, place] for place, name in enumerate(directions)}
+            for name, norms in COSINES.items():
+                if norms in content:
+                    place = directions.index(name)
+                    products = content['clean'][:, place, None] - alignments[:, place]  # (T, L^), d . g_l
+                    self.alignments[f'{name}, cosine'] = -products / np.maximum(content[norms], 1e-30)
         self.space = SearchSpace([Candidate(*pair) for pair in pairs], self.indices.shape[-1])
 
-    def evidence(self, direction: str, part: slice = slice(None), shuffle: int | None = None) -> Evidence:
-        """Of these steps, along this direction; with a seed to shuffle by, of nothing."""
+    def evidence(self, way: str, part: slice = slice(None), shuffle: int | None = None) -> Evidence:
+        """Of these steps, compared this way; with a seed to shuffle by, of nothing."""
         found, rng = Evidence(self.space), np.random.default_rng(shuffle)
-        place = self.directions.index(direction)
-        for indices, alignments in zip(self.indices[part], self.alignments[part, place], strict=True):
+        alignments = torch.from_numpy(self.alignments[way])
+        for indices, found_alignments in zip(self.indices[part], alignments[part], strict=True):
             order = slice(None) if shuffle is None else torch.from_numpy(rng.permutation(len(indices)))
-            found.add(indices[order], alignments)
+            found.add(indices[order], found_alignments)
         return found
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
     """Spearman's, over what is known in both; NaN where one of them tells nothing apart."""
     known = np.isfinite(one) & np.isfinite(other)
-    ranks = [np.unique(values[known], return_inverse=True) for values in (one, other)]
-    if min(len(values) for values, _ in ranks) < 2:
+    if known.sum() < 3 or min(np.ptp(one[known]), np.ptp(other[known])) == 0:
         return float('nan')
-    # Means of the ranks that equal values share.
-    places = [(np.cumsum(np.bincount(ids)) - (np.bincount(ids) - 1) / 2)[ids] for _, ids in ranks]
-    return float(np.corrcoef(*places)[0, 1])
+    return float(spearmanr(one[known], other[known]).statistic)
 
 
 def agreement(one: Evidence, other: Evidence) -> dict[str, float]:
     return {name: rank_correlation(kind(one), kind(other)) for name, kind in KINDS.items()}
 
 
-def compared(records: list[Record], direction: str, shuffle: int | None = None) -> dict[str, dict[str, float]]:
+def compared(records: list[Record], way: str, shuffle: int | None = None) -> dict[str, dict[str, float]]:
     """Mean correlations between halves and between seeds, of operations and candidates."""
     halves, whole = [], []
     for number, record in enumerate(records):
         seed = None if shuffle is None else 1000 * shuffle + number
         middle = len(record.indices) // 2
-        parts = [record.evidence(direction, part, seed) for part in (np.s_[:middle], np.s_[middle:])]
+        parts = [record.evidence(way, part, seed) for part in (np.s_[:middle], np.s_[middle:])]
         halves.append(agreement(*parts))
-        whole.append(record.evidence(direction, shuffle=seed))
+        whole.append(record.evidence(way, shuffle=seed))
     seeds = [agreement(*pair) for pair in itertools.combinations(whole, 2)]
     return {
         name: {kind: float(np.mean([found[kind] for found in all_found])) for kind in KINDS}
@@ -106,17 +120,17 @@ def main() -> None:
     steps = ', '.join(str(len(record.indices)) for record in records)
     print(f'\n{args.config}: seeds {args.seeds}, {steps} steps; rank correlations (of shuffled sub-policies)\n')
     columns = [f'{name}: {kind}' for name in ('halves', 'seeds') for kind in KINDS]
-    print(f'{"direction":12}' + ''.join(f'{column:>20}' for column in columns) + '   stand out')
-    for direction in records[0].directions:
-        found = compared(records, direction)
-        nulls = [compared(records, direction, shuffle) for shuffle in range(args.shuffles)]
+    print(f'{"compared along":20}' + ''.join(f'{column:>20}' for column in columns) + '   stand out')
+    for way in records[0].alignments:
+        found = compared(records, way)
+        nulls = [compared(records, way, shuffle) for shuffle in range(args.shuffles)]
         cells = [
             f'{found[name][kind]:+.2f} ({np.mean([null[name][kind] for null in nulls]):+.2f})' if name in found else '-'
             for name in ('halves', 'seeds')
             for kind in KINDS
         ]
-        count = [int(record.evidence(direction).findings().operation_effects.stand_out().sum()) for record in records]
-        print(f'{direction:12}' + ''.join(f'{cell:>20}' for cell in cells) + f'   {count}', flush=True)
+        count = [int(record.evidence(way).findings().operation_effects.stand_out().sum()) for record in records]
+        print(f'{way:20}' + ''.join(f'{cell:>20}' for cell in cells) + f'   {count}', flush=True)
 
 
 if __name__ == '__main__':

@@ -36,20 +36,29 @@ def policies(preset: str) -> dict[str, PolicySchedule]:
     return found
 
 
+def differences(rows: list[dict], metric: str) -> dict[str, dict[int, float]]:
+    """What each operation adds to the metric after the last epoch, beside none at the same seed: by name, by seed."""
+    values = {(row['name'], row['seed']): row['evaluations'][max(row['evaluations'], key=int)][metric] for row in rows}
+    found = {}
+    for (name, seed), value in sorted(values.items()):
+        if name != 'none' and ('none', seed) in values:
+            found.setdefault(name, {})[seed] = value - values['none', seed]
+    return found
+
+
 def table(rows: list[dict], metric: str) -> None:
     """Prints the difference of each operation to none, paired by seed, and its standard error over the seeds."""
-    values = {(row['name'], row['seed']): row['evaluations'][max(row['evaluations'], key=int)][metric] for row in rows}
-    baseline = {seed: value for (name, seed), value in values.items() if name == 'none'}
-    print(f'\n{metric}; without any: {", ".join(f"{value:.4f}" for _, value in sorted(baseline.items()))}\n')
+    last = [
+        (row['seed'], row['evaluations'][max(row['evaluations'], key=int)][metric])
+        for row in rows
+        if row['name'] == 'none'
+    ]
+    print(f'\n{metric}; without any: {", ".join(f"{value:.4f}" for _, value in sorted(last))}\n')
     print(f'{"operation":26}{"difference":>11}{"std. error":>12}   seeds')
-    found = []
-    for name in {name for name, _ in values if name != 'none'}:
-        paired = [value - baseline[seed] for (n, seed), value in values.items() if n == name and seed in baseline]
-        if paired:
-            error = statistics.stdev(paired) / len(paired) ** 0.5 if len(paired) > 1 else float('nan')
-            found.append((statistics.mean(paired), error, len(paired), name))
-    for mean, error, count, name in sorted(found, reverse=True):
-        print(f'{name:26}{mean:+11.4f}{error:12.4f}   {count}')
+    found = {name: [*by_seed.values()] for name, by_seed in differences(rows, metric).items()}
+    for name, paired in sorted(found.items(), key=lambda item: -statistics.mean(item[1])):
+        error = statistics.stdev(paired) / len(paired) ** 0.5 if len(paired) > 1 else float('nan')
+        print(f'{name:26}{statistics.mean(paired):+11.4f}{error:12.4f}   {len(paired)}')
 
 
 def main() -> None:
