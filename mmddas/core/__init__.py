@@ -1,5 +1,6 @@
 """The method, for any PyTorch loop: search space, policy, gradients, estimators, schedule. PyTorch and NumPy only."""
 
+from .effects import Effects, Findings
 from .estimators import (
     ESTIMATORS,
     MeanGradientEstimator,
@@ -9,7 +10,7 @@ from .estimators import (
     ShrinkageEstimator,
     build_estimator,
 )
-from .evidence import Effects, Evidence, Findings
+from .evidence import Evidence
 from .gradients import ViewGradients, reference_rate
 from .policy import (
     AugmentationPolicy,

@@ -7,14 +7,11 @@ candidates in a step.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import ClassVar
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from .effects import Effects, Findings, shrunk
 from .search_space import SearchSpace
 
 # Neighbouring steps share a state of the network, and with it errors; sums over blocks of steps have these in. Of
@@ -22,109 +19,6 @@ from .search_space import SearchSpace
 BLOCKS = (10, 40)
 MIN_BLOCKS = 12
 SCALE_DECAY = 0.95  # of the running mean of alignments' sizes
-FALSE_DISCOVERY_RATE = 0.05
-
-
-@dataclass(frozen=True)
-class Effects:
-    """Estimated effects of candidates, or of operations.
-
-    An effect is what one occurrence in a sub-policy adds to its alignment, beside the mean of all candidates, in units
-    of the mean absolute alignment of the time. Positive hurts, negative helps. All are ``(K,)`` float64; NaN where
-    nothing is known yet.
-    """
-
-    draws: np.ndarray
-    effect: np.ndarray
-    error: np.ndarray
-    freedom: np.ndarray
-    """Degrees of freedom of the error, for Student's t."""
-
-    COLUMNS: ClassVar = ('draws', 'effect', 'error', 'freedom')
-
-    def rows(self) -> list[dict[str, float | None]]:
-        """One for each, for a file; what is not known is None."""
-        columns = (np.asarray(getattr(self, name), float).tolist() for name in self.COLUMNS)
-        return [
-            {name: None if math.isnan(value) else value for name, value in zip(self.COLUMNS, row, strict=True)}
-            for row in zip(*columns, strict=True)
-        ]
-
-    @property
-    def scores(self) -> np.ndarray:
-        """Effects over errors, as a normal distribution would have them; 0 where nothing is known."""
-        with np.errstate(divide='ignore', invalid='ignore'):
-            ratio = self.effect / self.error
-            # Wallace's transformation of Student's t (1959).
-            size = (8 * self.freedom + 1) / (8 * self.freedom + 3)
-            size = size * np.sqrt(self.freedom * np.log1p(ratio**2 / self.freedom))
-        return np.where(np.isfinite(ratio) & np.isfinite(size), np.copysign(size, ratio), 0.0)
-
-    @property
-    def p_values(self) -> np.ndarray:
-        """The chance of so large a score where there is no effect, ``(K,)``."""
-        return np.array([math.erfc(abs(score) / math.sqrt(2)) for score in self.scores])
-
-    def stand_out(self, rate: float = FALSE_DISCOVERY_RATE) -> np.ndarray:
-        """Which differ from 0 at this false discovery rate, ``(K,)`` bool (Benjamini and Hochberg, 1995)."""
-        p_values = self.p_values
-        order = np.argsort(p_values, kind='stable')
-        passes = p_values[order] <= rate * np.arange(1, len(order) + 1) / len(order)
-        count = int(np.flatnonzero(passes)[-1]) + 1 if passes.any() else 0
-        found = np.zeros(len(order), bool)
-        found[order[:count]] = True
-        return found
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What a search has found after so many steps."""
-
-    steps: int
-    operations: list[str]
-    operation_effects: Effects
-    """Of each operation, its levels together, ``(operations,)``."""
-    candidate_effects: Effects
-    """Of each candidate, ``(K,)``."""
-
-    def sentence(self, epochs: int) -> str:
-        """How many operations stand out after so many epochs, which, and when the next one would."""
-        effects, names = self.operation_effects, self.operations
-        found, scores = effects.stand_out(), effects.scores
-        order = np.argsort(scores, kind='stable')
-        helping = [names[row] for row in order if found[row] and scores[row] < 0]
-        hurting = [names[row] for row in order[::-1] if found[row] and scores[row] > 0]
-        count = f'{int(found.sum())} of {len(names)} operations stand out'
-        said = [f'{", ".join(group)} ({word})' for group, word in ((helping, 'help'), (hurting, 'hurt')) if group]
-        if not said:
-            count = f'none of {len(names)} operations stands out: the policy cannot be told from chance'
-        text = f'{count} (false discovery rate {FALSE_DISCOVERY_RATE:.0%})' + (f': {"; ".join(said)}' if said else '')
-        ahead = self._next(epochs)
-        return text + (f". {ahead[0]}, of today's size, would after {ahead[1]} epochs" if ahead else '')
-
-    def _next(self, epochs: int) -> tuple[str, int] | None:
-        """The best known operation of those that do not stand out, and the epochs after which it would."""
-        effects, found = self.operation_effects, self.operation_effects.stand_out()
-        scores = np.where(found, 0.0, np.abs(effects.scores))
-        if not scores.any():
-            return None
-        row, rank = int(scores.argmax()), int(found.sum()) + 1
-        needed = _normal_quantile(FALSE_DISCOVERY_RATE * rank / len(scores) / 2)
-        return self.operations[row], math.ceil(epochs * max((needed / scores[row]) ** 2, 1.0))
-
-    def to_dict(self) -> dict:
-        """For a policy's file; what is not known is None."""
-        named = zip(self.operations, self.operation_effects.rows(), strict=True)
-        return dict(
-            steps=self.steps,
-            operations=[dict(op=op, **row) for op, row in named],
-            candidates=self.candidate_effects.rows(),
-        )
-
-
-def _normal_quantile(tail: float) -> float:
-    """The score that a normal number is above with this probability."""
-    return math.sqrt(2) * torch.special.erfinv(torch.tensor(1 - 2 * tail, dtype=torch.float64)).item()
 
 
 class Evidence:
@@ -134,7 +28,9 @@ class Evidence:
     means over the step, sum(n y) / sum(n n) is the slope of y over n: what k adds beside the mean of the other
     candidates. (K - 1) / K of it is what it adds beside the mean of all; of an operation with m levels, (K - m) / K.
     Its standard error comes from the residuals of blocks of steps. The draws are independent of each other, so that
-    what other candidates do is noise in it, and no bias.
+    what other candidates do is noise in it, and no bias. As far as it is known from earlier steps (:meth:`shrunk`), it
+    is taken off: with e the known effects, sum(n_k (y - n e)) + sum(n_k n_k) e_k K / (K - 1) has the mean of
+    sum(n_k y), whatever e, and less variance the better e is.
 
     Memory is 5 K numbers for each length of block, and as much for the operations.
 
@@ -153,12 +49,14 @@ class Evidence:
         place = {op: row for row, op in enumerate(self.operations)}
         self.operation_of = np.array([place[candidate.op] for candidate in space.candidates])
         levels = np.bincount(self.operation_of)
-        self._beside_all = 1 - np.concatenate([np.ones(len(space)), levels]) / len(space)
+        self._places = torch.from_numpy(self.operation_of)
+        self._beside_all = torch.from_numpy(1 - np.concatenate([np.ones(len(space)), levels]) / len(space))
         self.steps = 0
         size = len(space) + len(self.operations)
         self._draws = torch.zeros(size, dtype=torch.float64)
         self._scale = torch.zeros((), dtype=torch.float64)  # the running mean of |a|, less the weight of no steps
         self._slopes = [_BlockSlopes(size, length) for length in BLOCKS]
+        self._known = torch.zeros(size, dtype=torch.float64)  # effects, an operation's the mean of its levels'
 
     @torch.no_grad()
     def add(self, indices: Tensor, alignments: Tensor) -> bool:
@@ -182,14 +80,46 @@ class Evidence:
         counts = torch.zeros(len(indices), len(self.space), dtype=torch.float64)  # (L^, K) n_lk
         counts.scatter_add_(1, indices, torch.ones_like(indices, dtype=torch.float64))
         by_operation = torch.zeros(len(indices), len(self.operations), dtype=torch.float64)
-        by_operation.index_add_(1, torch.from_numpy(self.operation_of), counts)
+        by_operation.index_add_(1, self._places, counts)
         counts = torch.cat([counts, by_operation], dim=1)
         self._draws += counts.sum(dim=0)
         shares, counts = shares - shares.mean(), counts - counts.mean(dim=0)
-        products, squares = shares @ counts, (counts * counts).sum(dim=0)
+        squares = (counts * counts).sum(dim=0)
+        rest = shares - counts[:, : len(self.space)] @ self._known[: len(self.space)]
+        products = rest @ counts + squares * self._known_slopes
         for slopes in self._slopes:
             slopes.add(products, squares)
+        if self.steps % BLOCKS[0] == 0:
+            self._take_as_known(self.shrunk()[0])
         return True
+
+    def _take_as_known(self, effects: np.ndarray) -> None:
+        effects = effects - effects.mean()
+        of_operations = np.bincount(self.operation_of, weights=effects) / np.bincount(self.operation_of)
+        self._known = torch.from_numpy(np.concatenate([effects, of_operations]))
+
+    @property
+    def _known_slopes(self) -> Tensor:
+        """What known effects add beside the mean of the others, of candidates and operations."""
+        return self._known / self._beside_all.clamp_min(1 / len(self.space))  # 0 where there are no others
+
+    def shrunk(self) -> tuple[np.ndarray, float]:
+        """Candidates' effects as far as they are known, and how far effects spread.
+
+        The effect of candidate k of operation o is taken as e_o + e_k, with e_o ~ N(0, tau_op^2) and e_k ~
+        N(0, tau_level^2), which the evidence itself tells: :func:`~mmddas.core.effects.shrunk`.
+
+        Returns:
+            ``(K,)``, 0 where nothing is known; and the root of the mean square of the observed effects, 0 where they
+            spread no further than their errors would have them.
+        """
+        findings, of_operation = self.findings(), self.operation_of
+        operations, candidates = findings.operation_effects, findings.candidate_effects
+        whole, spread = shrunk(operations)
+        alone = np.bincount(of_operation)[of_operation] == 1
+        within = np.where(alone, np.nan, candidates.effect - operations.effect[of_operation])
+        beside, spread_within = shrunk(Effects(candidates.draws, within, candidates.error, candidates.freedom))
+        return whole[of_operation] + beside, float(np.sqrt(spread + spread_within))
 
     def findings(self) -> Findings:
         """What is known now."""
@@ -198,7 +128,7 @@ class Evidence:
         errors = np.stack([error for _, error, _ in found])  # (lengths, K + operations), NaN: not known
         widest = np.where(np.isnan(errors), -1.0, errors).argmax(axis=0), np.arange(errors.shape[1])
         freedom = np.stack([freedom for *_, freedom in found])[widest]
-        beside = self._beside_all
+        beside = self._beside_all.numpy()
         columns = self._draws.numpy().copy(), found[0][0] * beside, errors[widest] * beside, freedom
         size = len(self.space)
         candidates, operations = (
@@ -209,11 +139,13 @@ class Evidence:
     def state_dict(self) -> dict:
         """All sums, as tensors and plain values."""
         slopes = [slopes.state_dict() for slopes in self._slopes]
-        return dict(steps=self.steps, draws=self._draws.clone(), scale=self._scale.clone(), slopes=slopes)
+        sums = dict(draws=self._draws.clone(), scale=self._scale.clone(), known=self._known.clone())
+        return dict(steps=self.steps, slopes=slopes, **sums)
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from :meth:`state_dict`, to the bit."""
-        self.steps, self._draws, self._scale = state['steps'], state['draws'].clone(), state['scale'].clone()
+        self.steps, self._known = state['steps'], state['known'].clone()
+        self._draws, self._scale = state['draws'].clone(), state['scale'].clone()
         for slopes, saved in zip(self._slopes, state['slopes'], strict=True):
             slopes.load_state_dict(saved)
 

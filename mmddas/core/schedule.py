@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .evidence import Effects, Findings
+from .effects import Effects, Findings
 from .files import write_text
 from .policy import AugmentationPolicy
 from .search_space import SearchSpace

@@ -104,6 +104,38 @@ def test_errors_are_those_of_repetitions():
     np.testing.assert_allclose(said / spread, 1, atol=0.25)
 
 
+def test_what_is_known_of_others_is_no_noise():
+    """Beside plain slopes: the same mean over 60 repetitions, and less spread, which the errors know of."""
+    effects, found, plain = [1.5, 1.5, 0.0, -1.5, -1.5, 0.0], [], []
+    for seed in range(60):
+        evidence_of_all = evidence(200, seed, effects, noise=0.5)
+        found.append(evidence_of_all.findings().candidate_effects)
+        products, squares = 0.0, 0.0
+        for indices, alignments in steps(200, seed, effects, noise=0.5):
+            counts = torch.nn.functional.one_hot(indices, len(SPACE)).sum(dim=1).double()
+            counts, shares = counts - counts.mean(dim=0), alignments.double() - alignments.double().mean()
+            products, squares = products + shares @ counts, squares + (counts**2).sum(dim=0)
+        plain.append((products / squares).numpy() * (len(SPACE) - 1) / len(SPACE))
+    values, plain = np.array([candidates.effect for candidates in found]), np.array(plain)
+    # The one is in units of the mean absolute alignment, the other is not.
+    unit = (values.mean(axis=0) @ plain.mean(axis=0)) / (plain.mean(axis=0) ** 2).sum()
+    np.testing.assert_allclose(values.mean(axis=0) / unit, effects, atol=0.1)
+    assert (values.std(axis=0) / unit).mean() < 0.75 * plain.std(axis=0).mean()
+    said = np.mean([candidates.error for candidates in found], axis=0)
+    np.testing.assert_allclose(said / values.std(axis=0), 1, atol=0.3)
+
+
+def test_a_single_operation_is_beside_nothing():
+    found = Evidence(SearchSpace([('Rotate_BBox', 2), ('Rotate_BBox', 4)], num_ops=1))
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(50):
+        indices = sample_sub_policies(found.space, 3, generator)
+        found.add(indices, indices[:, 0] + 0.1 * torch.randn(3, generator=generator))
+    findings = found.findings()
+    assert findings.candidate_effects.effect[0] < 0 < findings.candidate_effects.effect[1]
+    assert not findings.operation_effects.stand_out().any()
+
+
 def test_errors_that_steps_share_are_in_them():
     """Effects that change their sign every ten steps are none, whatever single steps say."""
     found = Evidence(SPACE)

@@ -21,13 +21,12 @@ import torch
 from scipy.stats import spearmanr
 
 from mmddas.core import Candidate, Evidence, SearchSpace
-from mmddas.core.estimators.shrinkage import shrunk_effects
 
 ROOT = Path(__file__).parents[2]
 KINDS: dict[str, Callable[[Evidence], np.ndarray]] = {
     'operations': lambda evidence: evidence.findings().operation_effects.effect,
     'candidates': lambda evidence: evidence.findings().candidate_effects.effect,
-    'shrunk': shrunk_effects,
+    'shrunk': lambda evidence: evidence.shrunk()[0],
 }
 
 

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ..evidence import Effects, Evidence
 from ..gradients import ViewGradients
 from ..policy import AugmentationPolicy
 from .base import PolicyEstimator
@@ -78,7 +77,8 @@ class ShrinkageEstimator(PolicyEstimator):
     def step_policy(self, indices: Tensor, alignments: Tensor, learning_rate: float) -> bool:
         if not (torch.isfinite(alignments).all() and alignments.any()):
             return False
-        logits = -self.strength * shrunk_effects(self.evidence)
+        means, spread = self.evidence.shrunk()
+        logits = -self.strength * means / spread if spread else np.zeros(len(means))
         self.policy.op_logits.copy_(torch.from_numpy(_within(self.max_divergence, logits)))
         return True
 
@@ -88,19 +88,6 @@ class ShrinkageEstimator(PolicyEstimator):
     def load_state_dict(self, state: dict) -> None:
         super().load_state_dict(state)
         self.past.load_state_dict(state['past'])
-
-
-def shrunk_effects(evidence: Evidence) -> np.ndarray:
-    """Candidates' effects as far as they are known, over their spread, ``(K,)``: see :class:`ShrinkageEstimator`."""
-    of_operation, findings = evidence.operation_of, evidence.findings()
-    operations, candidates = findings.operation_effects, findings.candidate_effects
-    whole, spread = _shrunk(operations)
-    alone = np.bincount(of_operation)[of_operation] == 1
-    within = candidates.effect - operations.effect[of_operation]
-    levels = Effects(candidates.draws, np.where(alone, np.nan, within), candidates.error, candidates.freedom)
-    beside, spread_within = _shrunk(levels)
-    total = np.sqrt(spread + spread_within)
-    return (whole[of_operation] + beside) / total if total > 0 else np.zeros(len(of_operation))
 
 
 def _within(max_divergence: float, logits: np.ndarray) -> np.ndarray:
@@ -118,22 +105,3 @@ def _within(max_divergence: float, logits: np.ndarray) -> np.ndarray:
         middle = (low + high) / 2
         low, high = (middle, high) if divergence(middle) <= max_divergence else (low, middle)
     return low * logits
-
-
-def _shrunk(effects: Effects) -> tuple[np.ndarray, float]:
-    """Posterior means of effects around 0 (0 where nothing is known), and the mean square of what was observed."""
-    scores, means = effects.scores, np.zeros(len(effects.effect))
-    known = scores != 0
-    count = int(known.sum())
-    if count < 2:
-        return means, 0.0
-    # Without any spread, sum z^2 is chi-squared: of mean n and variance 2 n. Its excess, over what is certain of each
-    # (DerSimonian and Laird, 1986).
-    excess = (scores**2).sum() - count - 2 * np.sqrt(2 * count)
-    if excess <= 0:
-        return means, 0.0
-    noise = effects.error[known] ** 2
-    certainty = (1 / noise).sum()
-    spread = excess / certainty
-    means[known] = effects.effect[known] * spread / (spread + noise)
-    return means, spread + count / certainty
