@@ -43,7 +43,7 @@ def data(tmp_path_factory) -> list[str]:
         ('agreement.py', [CONFIG, '--epochs', '1', '--only', 'fused optimizer'], ['fused optimizer', 'log p_o']),
         ('start.py', ['--repeats', '1'], ['import mmddas', 'tools/search.py --help']),
         ('noise.py', ['--steps', '20', '--runs', '2'], ['ShrinkageEstimator', 'Color in']),
-        ('record.py', [CONFIG, '--out', 'record.npz', '--work-dir', 'record'], ['steps along 9 directions']),
+        ('record.py', [CONFIG, '--out', 'record.npz', '--work-dir', 'record'], ['steps along 13 directions']),
         ('reliability.py', [CONFIG, '--seeds', '0', '--records', 'records', '--shuffles', '1'], ['past 0.98']),
     ],
 )

@@ -25,11 +25,11 @@ from mmddas.core.files import atomic_path
 DECAYS = (0.9, 0.98, 0.995)
 # Over the mean square of g_0, damped by this share of its mean: a step of Newton's with Fisher's matrix, its diagonal
 # alone, so that alignments are influences on S_val's loss (Koh and Liang, 2017).
-DAMPINGS = (0.1, 1.0)
+DAMPINGS = (0.01, 0.1, 1.0)
 # Of this step's batch of S_val, after the step; of the step before; means over the past; and the second of these, over
-# the root of the mean square of g_0, of S_val's gradients, or over the mean square itself.
+# the root of the mean square of g_0 or of S_val's gradients, or over the mean square itself.
 MEANS = tuple(f'past {decay}' for decay in DECAYS)
-OVER = ('over rms g_0', 'over rms g_val', *(f'over ms g_0 + {damping}' for damping in DAMPINGS))
+OVER = tuple(f'over {kind} {of}' for of in ('g_0', 'g_val') for kind in ('rms', *(f'ms + {d}' for d in DAMPINGS)))
 DIRECTIONS = ('after', 'before', *MEANS, *OVER)
 PARTED = DIRECTIONS.index('past 0.98')
 
@@ -55,10 +55,12 @@ class Recorder(PolicyEstimator):
         past = self.means / (1 - decays ** len(self.rows)).clamp_min(1e-12)
         self.means.mul_(decays).add_((1 - decays) * g_val)
         self.squares.mul_(0.98).add_(0.02 * torch.stack([g_0, g_val]) ** 2)
-        over_rms = past[1] / self.squares.sqrt().clamp_min(1e-12)
-        square = self.squares[0]
-        over_square = [past[1] / (square + damping * square.mean() + 1e-30) for damping in DAMPINGS]
-        directions = torch.stack([g_val, self.last, *past, *over_rms, *over_square])
+        over = [
+            past[1] / divisor.clamp_min(1e-30)
+            for square in self.squares
+            for divisor in (square.sqrt(), *(square + damping * square.mean() for damping in DAMPINGS))
+        ]
+        directions = torch.stack([g_val, self.last, *past, *over])
         self.last = g_val
         views = gradients._views
         g_l = views[0] - views[1:]
