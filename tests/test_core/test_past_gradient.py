@@ -35,11 +35,43 @@ def test_it_is_the_weighted_mean_of_earlier_gradients():
         seen.append(g_val)
 
 
-def test_a_diverged_step_does_not_enter_it():
-    past, network = PastGradient(0.5), Linear()
+def test_with_damping_it_is_over_the_mean_square():
+    past, network, seen = PastGradient(0.8, damping=0.3), Linear(), []
+    for step in range(8):
+        g_val = torch.randn(6, generator=torch.Generator().manual_seed(step))
+        found = past(network.step(g_val))
+        seen = seen or [g_val]
+        weights = torch.tensor([0.8**age for age in range(len(seen), 0, -1)])
+        weights = weights / weights.sum()
+        square = weights @ torch.stack(seen) ** 2
+        torch.testing.assert_close(found, (weights @ torch.stack(seen)) / (square + 0.3 * square.mean()))
+        seen = [*seen, g_val] if step else [g_val]
+
+
+def test_what_swings_counts_less_with_damping_than_what_stays():
+    """Two parameters with the same mean gradient, one of which changes its sign from step to step."""
+    plain, damped, network = PastGradient(0.98), PastGradient(0.98, damping=0.1), Linear()
+    for step in range(400):
+        g_val = torch.tensor([1.0, 1.0 + 10 * (-1) ** step, 0.0, 0.0, 0.0, 0.0])
+        mean, influence = plain(network.step(g_val)), damped(network.step(g_val))
+    assert abs(mean[0] - mean[1]) < 0.2 and influence[0] > 10 * influence[1].abs()
+    assert influence[2:].tolist() == [0.0] * 4
+
+
+@pytest.mark.parametrize('damping', [0, -1, float('inf'), float('nan'), True, '0.1'])
+def test_wrong_dampings_are_refused(damping):
+    with pytest.raises(ValueError, match='damping must be a number above 0, or None'):
+        PastGradient(0.98, damping)
+
+
+@pytest.mark.parametrize('damping', [None, 1.0])
+def test_a_diverged_step_does_not_enter_it(damping):
+    past, network = PastGradient(0.5, damping), Linear()
     past(network.step(torch.ones(6)))
-    past(network.step(torch.full((6,), float('nan'))))
-    assert past(network.step(torch.ones(6))).tolist() == [1.0] * 6
+    before = past(network.step(torch.ones(6)))
+    for wrong in (float('nan'), float('inf'), 1e30):  # the last one's square is infinite
+        past(network.step(torch.full((6,), wrong)))
+    torch.testing.assert_close(past(network.step(torch.ones(6))), before)
 
 
 def test_it_follows_layers_that_freeze_and_thaw():
@@ -86,7 +118,7 @@ def test_an_interrupted_search_goes_on_to_the_bit(name, tmp_path):
     second.policy.load_state_dict(policy)
     search(second, Linear(), range(11, 30))
     assert torch.equal(second.policy.op_logits, whole.policy.op_logits)
-    assert torch.equal(second.past.sum, whole.past.sum)
+    assert all(map(torch.equal, second.past.sums, whole.past.sums))
     assert second.evidence.findings().to_dict() == whole.evidence.findings().to_dict()
 
 

@@ -20,7 +20,7 @@ class ShrinkageEstimator(PolicyEstimator):
 
     The effect of candidate k of operation o is taken as e_o + e_k, with e_o ~ N(0, tau_op^2), e_k ~ N(0, tau_level^2),
     and observed with the standard errors s of the evidence; the two tau come from the evidence itself (empirical Bayes:
-    Efron and Morris, 1975). With r = tau^2 / (tau^2 + s^2), the share of an observation that is no noise,
+    :meth:`~mmddas.core.Evidence.shrunk`). With r = tau^2 / (tau^2 + s^2), the share of an observation that is no noise,
 
         alpha_o[k] = -strength * (r_o e_o + r_k (e_k - e_o)) / sqrt(mean square of the observed effects)
 
@@ -32,19 +32,21 @@ class ShrinkageEstimator(PolicyEstimator):
 
     p_tp stays as it is: alignments are about the next step alone, and not about how much a whole training wants.
 
-    Alignments are those with the mean of S_val's gradients before the step (:class:`PastGradient`), which costs one
-    more buffer of the network's size, and another one while a step compares its views. The policy's optimizers are not
-    used.
+    Alignments are those with the damped mean of S_val's gradients before the step (:class:`PastGradient`), which costs
+    two more buffers of the network's size, and another one while a step compares its views. The policy's optimizers are
+    not used.
 
     Args:
         policy: What it sets.
         optimizers: None.
         decay: What a gradient's weight in that mean is multiplied by with every step.
+        damping: Of the mean, as a share of its mean square; None for the plain mean, and one buffer less.
         strength: How far the policy follows what is known; 0 keeps it uniform.
         max_divergence: In nats: at 1, p_o is at least as wide as if a share 1/e of the candidates were equally likely.
 
     Raises:
-        ValueError: ``decay`` is not from 0 to below 1, or one of the others is negative or not a number.
+        ValueError: ``decay`` is not from 0 to below 1, ``damping`` not above 0, or one of the others is negative or
+            not a number.
     """
 
     uses_optimizers = False
@@ -54,6 +56,7 @@ class ShrinkageEstimator(PolicyEstimator):
         policy: AugmentationPolicy,
         optimizers: Sequence[Optimizer] = (),
         decay: float = 0.98,
+        damping: float | None = 0.1,
         strength: float = 1.0,
         max_divergence: float = 1.0,
     ) -> None:
@@ -62,13 +65,14 @@ class ShrinkageEstimator(PolicyEstimator):
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not (number and 0 <= value < float('inf')):
                 raise ValueError(f'{name} must be a number of at least 0, got {value!r}')
-        self.past = PastGradient(decay)
+        self.past = PastGradient(decay, damping)
         self.strength = strength
         self.max_divergence = max_divergence
 
     @property
     def settings(self) -> dict[str, object]:
-        return dict(decay=self.past.decay, strength=self.strength, max_divergence=self.max_divergence)
+        past = dict(decay=self.past.decay, damping=self.past.damping)
+        return past | dict(strength=self.strength, max_divergence=self.max_divergence)
 
     def direction(self, gradients: ViewGradients) -> Tensor:
         return self.past(gradients)
