@@ -18,8 +18,8 @@ class PastGradient:
     With a ``damping`` d it is m / (v + d mean(v)) instead, v the weighted mean of the squares of these gradients. A
     view that a training has for good moves the network by some H^-1 (g_0 - g_l), until its pull is balanced, and
     S_val's loss by its influence, g_val . H^-1 (g_0 - g_l) (Koh and Liang, 2017). v stands for the diagonal of H, as in
-    the empirical Fisher matrix. Along sharp directions, where the network swings from step to step, little comes of a pull;
-    along flat ones much, and those count.
+    the empirical Fisher matrix. Along sharp directions, where the network swings from step to step, little comes of a
+    pull; along flat ones much, and those count.
 
     Memory is one more buffer of the network's size, with damping two, and another one while a step compares its views.
     Where layers are frozen or thawed, it follows: what is new begins with the gradient at hand.
