@@ -2,7 +2,7 @@
 
 S_val of the built-in data set are photographic negatives, and Solarize at level 0 is exactly that. It is the paper's
 sanity check (there: S_val rotated by 90 degrees, on CIFAR-10) for detection, and a choice of this project: 21
-candidates at one level each, a small network, and policy rates for a search of some hundred steps::
+candidates at one level each, a small network, and the estimator of docs/searches.md::
 
     python tools/dataset_tools/make_shapes.py --out-dir data/shapes
     python tools/search.py configs/ddas/retinanet_thin_shapes.py
@@ -49,6 +49,6 @@ train_cfg = dict(
     max_epochs=6,
     policy_dataloader=policy_dataloader,
     search_space=search_space,
-    policy_optim=dict(op=dict(lr=0.02), total=dict(lr=0.004)),
+    estimator=dict(type='ShrinkageEstimator'),
 )
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0001))

@@ -13,7 +13,7 @@ train_dataloader = dict(dataset=dict(ann_file='train_search_train.json', pipelin
 # S_val of bccd_search.py.
 plain_pipeline = [*_base_.load, resize, *_base_.flip_and_pack]
 plain = dict(_base_.train_dataloader.dataset, ann_file='train_search_val.json', pipeline=plain_pipeline)
-s_val = dict(_base_.train_dataloader, batch_size=8, dataset=plain, **in_process)
+s_val = dict(_base_.train_dataloader, dataset=plain, **in_process)
 val_dataloader = dict(dataset=dict(pipeline=[dict(type='LoadImageFromFile'), resize, *_base_.test_pack]), **in_process)
 custom_hooks = [dict(type='ChannelsLastHook'), dict(type='PolicyScheduleHook')]
 train_cfg = dict(max_epochs=30, val_interval=15)

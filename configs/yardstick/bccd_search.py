@@ -7,5 +7,12 @@ Its steps are recorded, along several directions and with a policy that stays un
 
 _base_ = ['./bccd.py']
 
-train_cfg = dict(_delete_=True, type='DDASSearchLoop', max_epochs=20, policy_dataloader=_base_.s_val)
+train_cfg = dict(
+    _delete_=True,
+    type='DDASSearchLoop',
+    max_epochs=8,
+    policy_dataloader=_base_.s_val,
+    num_sub_policies=6,
+    estimator=dict(type='ShrinkageEstimator'),
+)
 custom_hooks = [dict(type='ChannelsLastHook')]

@@ -2,5 +2,12 @@
 
 _base_ = ['./cards.py']
 
-train_cfg = dict(_delete_=True, type='DDASSearchLoop', max_epochs=20, policy_dataloader=_base_.s_val)
+train_cfg = dict(
+    _delete_=True,
+    type='DDASSearchLoop',
+    max_epochs=8,
+    policy_dataloader=_base_.s_val,
+    num_sub_policies=6,
+    estimator=dict(type='ShrinkageEstimator'),
+)
 custom_hooks = [dict(type='ChannelsLastHook')]
