@@ -6,9 +6,9 @@ stay unseen::
     python tools/dataset_tools/make_coco_proxy.py data/bccd/train.json --num-train 137 --num-val 68
     python tools/search.py configs/ddas/retinanet_thin_bccd.py
 
-A choice of this project throughout: the paper has no such experiment. N_o, the initial policy and the space are the
-paper's for COCO. More sub-policies a step tell candidates apart sooner than more steps do, and of S_val, whose gradients
-are averaged over steps, four images a step are enough (docs/searches.md).
+A choice of this project throughout: the paper has no such experiment. N_o, the initial policy and the space are those
+of the paper for COCO. More sub-policies a step tell candidates apart sooner than more steps do, and of S_val, whose
+gradients are averaged over steps, four images a step are enough (docs/searches.md).
 """
 
 _base_ = ['../_base_/retinanet_thin.py', '../_base_/bccd.py', '../_base_/sgd_thin.py', '../_base_/runtime.py']
