@@ -37,6 +37,10 @@ COSINES = {'past 0.98': 'view_norms', 'over rms g_0': 'view_norms_rms'}
 class Record:
     """A recorded search.
 
+    Args:
+        path: What ``record.py`` has written.
+        steps: The first of them alone; by default all.
+
     Attributes:
         space: Its candidates.
         indices: Sub-policies ``(T, L^, N_o)``.
@@ -44,7 +48,7 @@ class Record:
             the negative cosine with g_l, where a view counts for where it points and not for how far.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, steps: int | None = None) -> None:
         with np.load(path) as content:
             directions, alignments = content['directions'].tolist(), content['alignments']
             pairs = [(op, None if level == 'None' else float(level)) for op, level in content['candidates']]
@@ -55,6 +59,8 @@ class Record:
                     place = directions.index(name)
                     products = content['clean'][:, place, None] - alignments[:, place]  # (T, L^), d . g_l
                     self.alignments[f'{name}, cosine'] = -products / np.maximum(content[norms], 1e-30)
+        self.indices = self.indices[:steps]
+        self.alignments = {way: found[:steps] for way, found in self.alignments.items()}
         self.space = SearchSpace([Candidate(*pair) for pair in pairs], self.indices.shape[-1])
 
     def evidence(self, way: str, part: slice = slice(None), shuffle: int | None = None) -> Evidence:
@@ -101,6 +107,7 @@ def main() -> None:
     parser.add_argument('config', help="a search's config")
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='seeds of searches (default: 0 1 2)')
     parser.add_argument('--records', type=Path, default=ROOT / 'docs/data/records', help='where they are kept')
+    parser.add_argument('--steps', type=int, help='the first of each search alone (default: all)')
     parser.add_argument('--shuffles', type=int, default=5, help='repetitions of the shuffling (default: 5)')
     parser.add_argument('--cfg-options', nargs='+', default=[], help="for the searches, as tools/search.py's")
     args = parser.parse_args()
@@ -114,7 +121,7 @@ def main() -> None:
             command = [sys.executable, str(ROOT / 'tools/benchmarks/record.py'), args.config, '--resume']
             options = ['--out', str(path), '--work-dir', f'work_dirs/records/{name}', '--cfg-options']
             subprocess.run([*command, *options, f'randomness.seed={seed}', *args.cfg_options], check=True)
-        records.append(Record(path))
+        records.append(Record(path, args.steps))
 
     steps = ', '.join(str(len(record.indices)) for record in records)
     print(f'\n{args.config}: seeds {args.seeds}, {steps} steps; rank correlations (of shuffled sub-policies)\n')

@@ -39,6 +39,11 @@ def cell(correlation: float, count: int) -> str:
     return f'{correlation:+.2f} [{low:+.2f}, {high:+.2f}]'
 
 
+def standard_error(values: list[float]) -> float:
+    """Of the mean over seeds; 0 where one seed does not tell."""
+    return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else 0.0
+
+
 def helps(records: list[Record], way: str, third: int | None = None) -> Effects:
     """What operations take from S_val's loss (the negative of their effects), the mean over searches."""
     found = []
@@ -90,7 +95,7 @@ def main() -> None:
     measured = np.array([np.mean([*by_seed[op].values()]) if op in by_seed else np.nan for op in operations])
     trained = sorted({seed for found in by_seed.values() for seed in found})
     paired = np.array([[by_seed.get(op, {}).get(seed, np.nan) for seed in trained] for op in operations])
-    error = np.nanstd(paired, axis=1, ddof=1) / np.sqrt(len(trained)) if len(trained) > 1 else np.zeros(len(operations))
+    error = np.array([standard_error([*by_seed.get(op, {}).values()]) for op in operations])
 
     print(
         f'{metric} of {name}: {np.isfinite(measured).sum()} of {len(operations)} operations, training seeds {trained}'
