@@ -11,17 +11,17 @@ of the paper for COCO. More sub-policies a step tell candidates apart sooner tha
 gradients are averaged over steps, four images a step are enough (docs/searches.md).
 """
 
-_base_ = ['../_base_/retinanet_thin.py', '../_base_/bccd.py', '../_base_/sgd_thin.py', '../_base_/runtime.py']
+_base_ = [
+    '../_base_/retinanet_thin.py',
+    '../_base_/bccd.py',
+    '../_base_/sgd_thin.py',
+    '../_base_/recommended_search.py',
+    '../_base_/runtime.py',
+]
 
 train_dataloader = dict(dataset=dict(ann_file='train_search_train.json'))
 policy_dataloader = dict(
     _base_.train_dataloader,
     dataset=dict(_base_.train_dataloader.dataset, ann_file='train_search_val.json', pipeline=_base_.plain_pipeline),
 )
-train_cfg = dict(
-    type='DDASSearchLoop',
-    max_epochs=10,
-    policy_dataloader=policy_dataloader,
-    num_sub_policies=6,
-    estimator=dict(type='ShrinkageEstimator'),
-)
+train_cfg = dict(_base_.recommended, max_epochs=10, policy_dataloader=policy_dataloader)

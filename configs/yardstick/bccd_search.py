@@ -5,14 +5,7 @@ Its steps are recorded, along several directions and with a policy that stays un
     python tools/benchmarks/reliability.py configs/yardstick/bccd_search.py --seeds 0 1 2
 """
 
-_base_ = ['./bccd.py']
+_base_ = ['./bccd.py', '../_base_/recommended_search.py']
 
-train_cfg = dict(
-    _delete_=True,
-    type='DDASSearchLoop',
-    max_epochs=8,
-    policy_dataloader=_base_.s_val,
-    num_sub_policies=6,
-    estimator=dict(type='ShrinkageEstimator'),
-)
+train_cfg = dict(_base_.recommended, _delete_=True, max_epochs=8, policy_dataloader=_base_.s_val)
 custom_hooks = [dict(type='ChannelsLastHook')]

@@ -1,13 +1,6 @@
 """The search that ``cards.py`` measures, recorded as ``bccd_search.py`` is."""
 
-_base_ = ['./cards.py']
+_base_ = ['./cards.py', '../_base_/recommended_search.py']
 
-train_cfg = dict(
-    _delete_=True,
-    type='DDASSearchLoop',
-    max_epochs=8,
-    policy_dataloader=_base_.s_val,
-    num_sub_policies=6,
-    estimator=dict(type='ShrinkageEstimator'),
-)
+train_cfg = dict(_base_.recommended, _delete_=True, max_epochs=8, policy_dataloader=_base_.s_val)
 custom_hooks = [dict(type='ChannelsLastHook')]

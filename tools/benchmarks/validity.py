@@ -65,11 +65,33 @@ def draw(
     axes.axhline(0, color='0.8', linewidth=1)
     axes.axvline(0, color='0.8', linewidth=1)
     axes.errorbar(effects.effect, measured, error, effects.error, fmt='o', markersize=4, color='tab:blue', ecolor='0.8')
-    for name, x, y in zip(operations, effects.effect, measured, strict=True):
-        axes.annotate(name, (x, y), xytext=(3, 3), textcoords='offset points', fontsize=8)
     axes.set_xlabel("taken from S_val's loss, beside the mean of all (in the search's units); helps to the right")
     axes.set_ylabel(words)
     axes.spines[['top', 'right']].set_visible(False)
+    # From here on places in pixels are known, and stay.
+    figure.draw_without_rendering()
+    figure.set_layout_engine('none')
+    taken = []
+    for name, x, y in zip(operations, effects.effect, measured, strict=True):
+        if not math.isfinite(x + y):
+            continue
+        # Beside the point, at the first of these places at which no other name is.
+        for right, up in itertools.product((True, False), (3, -9, 11, -17)):
+            label = axes.annotate(
+                name,
+                (x, y),
+                (3 if right else -3, up),
+                textcoords='offset points',
+                fontsize=8,
+                ha='left' if right else 'right',
+            )
+            place = label.get_window_extent()
+            if not any(place.overlaps(other) for other in taken):
+                break
+            label.remove()
+        else:
+            label = axes.annotate(name, (x, y), (3, 3), textcoords='offset points', fontsize=8)
+        taken.append(label.get_window_extent())
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=120, format='png')
