@@ -11,6 +11,7 @@ ShrinkageEstimator has them, levels sharing strength.
 
 import argparse
 import itertools
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -102,6 +103,12 @@ def compared(records: list[Record], way: str, shuffle: int | None = None) -> dic
     }
 
 
+def cell(found: float, nulls: list[float]) -> str:
+    """A correlation and what shuffling leaves of it; '-' where nothing is told apart."""
+    words = ['-' if math.isnan(value) else f'{value:+.2f}' for value in (found, float(np.mean(nulls)))]
+    return f'{words[0]} ({words[1]})'
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', help="a search's config")
@@ -131,7 +138,7 @@ def main() -> None:
         found = compared(records, way)
         nulls = [compared(records, way, shuffle) for shuffle in range(args.shuffles)]
         cells = [
-            f'{found[name][kind]:+.2f} ({np.mean([null[name][kind] for null in nulls]):+.2f})' if name in found else '-'
+            cell(found[name][kind], [null[name][kind] for null in nulls]) if name in found else '-'
             for name in ('halves', 'seeds')
             for kind in KINDS
         ]

@@ -56,7 +56,7 @@ class ShrinkageEstimator(PolicyEstimator):
         policy: AugmentationPolicy,
         optimizers: Sequence[Optimizer] = (),
         decay: float = 0.98,
-        damping: float | None = 0.1,
+        damping: float | None = 1.0,
         strength: float = 1.0,
         max_divergence: float = 1.0,
     ) -> None:
