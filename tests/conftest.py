@@ -51,6 +51,9 @@ def small_search(shapes: Path, folder: Path, name: str, changes: dict | None = N
     config.model.neck.update(in_channels=[16, 32, 64], out_channels=16)
     config.model.bbox_head.update(in_channels=16, feat_channels=16)
     config.train_cfg.max_epochs = 2
+    # The default estimator, whose policy moves from the first step on.
+    del config.train_cfg.estimator
+    config.train_cfg.policy_optim = dict(op=dict(lr=0.02), total=dict(lr=0.004))
     config.train_cfg.policy_dataloader.batch_size = 4
     config.default_hooks.logger.interval = 1
     config.log_level = 'WARNING'

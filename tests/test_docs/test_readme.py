@@ -74,7 +74,7 @@ def test_the_recipe_for_a_data_set_of_ones_own(mine):
     split, *commands = blocks('bash', section)
     shell(split.replace('3000', '8').replace('1500', '4'))
     (config,) = blocks('python', section)
-    Path('my_search.py').write_text(config.replace('(1333, 800)', '(64, 64)').replace('max_epochs=30', 'max_epochs=1'))
+    Path('my_search.py').write_text(config.replace('(1333, 800)', '(64, 64)').replace('max_epochs=15', 'max_epochs=1'))
     shell(commands[0])
     schedule = PolicySchedule.load('work_dirs/my_search/policy.json')
     assert len(schedule) == 1 and len(schedule.space) == 113
