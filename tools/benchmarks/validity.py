@@ -68,6 +68,7 @@ def draw(
     axes.set_xlabel("taken from S_val's loss, beside the mean of all (in the search's units); helps to the right")
     axes.set_ylabel(words)
     axes.spines[['top', 'right']].set_visible(False)
+    axes.margins(x=0.12)  # for names
     # From here on places in pixels are known, and stay.
     figure.draw_without_rendering()
     figure.set_layout_engine('none')
