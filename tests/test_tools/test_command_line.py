@@ -97,6 +97,7 @@ def small(shapes: Path, *loaders: str) -> list[str]:
 def test_a_searched_policy_is_trained_with_and_the_detector_tested(run_tool, shapes, tmp_path):
     search, train, test = tmp_path / 'search', tmp_path / 'train', tmp_path / 'test'
     searching = small(shapes, 'train_dataloader', 'train_cfg.policy_dataloader')
+    searching += ['train_cfg.estimator.type=PaperEstimator']  # which moves the policy from the first step on
     run_tool('search.py', SEARCH, '--work-dir', search, '--cfg-options', *searching, 'train_cfg.max_epochs=1')
     (first,) = PolicySchedule.load(search / 'policy.json').snapshots
 

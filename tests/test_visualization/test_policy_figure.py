@@ -91,7 +91,7 @@ def test_the_grid_holds_every_candidate_once_and_sorts_operations_by_their_mean_
 
 
 def test_operations_that_do_not_stand_out_are_grey():
-    schedule = with_evidence(drifting(MANY_LEVELS, 3), 200)
+    schedule = with_evidence(drifting(MANY_LEVELS, 3), 60)
     *_, bars, effects = _figure(schedule).axes
     found = schedule.findings.operation_effects.stand_out()
     assert found[0] and not found.all()
