@@ -87,7 +87,7 @@ def gradients_kept(step: SearchStep, *batches) -> float:
     for function in functions:  # momentum, and whatever else comes with the first call
         function(*batches)
     plain, search = (peak_memory(function, *batches) for function in functions)
-    # The buffers of a search are there before a step.
+    # The buffers of a search are there before a step; what its estimator keeps besides is not counted.
     return (search - plain) / step.gradients.g_0.nbytes + step.num_sub_policies + 2
 
 
@@ -147,7 +147,7 @@ def main() -> None:
     print(f'outside forward and backward            {outside:10.1f} ms')
     print(f'the same arithmetic on plain tensors    {arithmetic:10.1f} ms')
     print(f'ratio {ratio:.3f}; images per second {loop.dataloader.batch_sampler.batch_size / search * 1e3:.2f}')
-    print(f'memory above training steps: {kept:.2f} gradients, of {step.num_sub_policies + 2} that a step may keep')
+    print(f'memory above training steps: {kept:.2f} gradients, of {step.num_sub_policies + 2}, beside its estimator')
     if args.at_most is not None and ratio > args.at_most:
         raise SystemExit(f'The ratio is above {args.at_most:g}')
     if args.at_most is not None and kept > step.num_sub_policies + 2.01:
