@@ -33,6 +33,8 @@ KINDS: dict[str, Callable[[Evidence], np.ndarray]] = {
 
 # Ways to compare views beside the recorded directions: the cosines of g_l with these, with the norm in the same metric.
 COSINES = {'past 0.98': 'view_norms', 'over rms g_0': 'view_norms_rms'}
+# A control that knows nothing of S_val: the less a sub-policy changes the gradient, the better.
+SIZE = '|g_0 - g_l|'
 
 
 class Record:
@@ -41,6 +43,7 @@ class Record:
     Args:
         path: What ``record.py`` has written.
         steps: The first of them alone; by default all.
+        views: The first of each step alone; by default all.
 
     Attributes:
         space: Its candidates.
@@ -49,7 +52,7 @@ class Record:
             the negative cosine with g_l, where a view counts for where it points and not for how far.
     """
 
-    def __init__(self, path: Path, steps: int | None = None) -> None:
+    def __init__(self, path: Path, steps: int | None = None, views: int | None = None) -> None:
         with np.load(path) as content:
             directions, alignments = content['directions'].tolist(), content['alignments']
             pairs = [(op, None if level == 'None' else float(level)) for op, level in content['candidates']]
@@ -60,8 +63,10 @@ class Record:
                     place = directions.index(name)
                     products = content['clean'][:, place, None] - alignments[:, place]  # (T, L^), d . g_l
                     self.alignments[f'{name}, cosine'] = -products / np.maximum(content[norms], 1e-30)
-        self.indices = self.indices[:steps]
-        self.alignments = {way: found[:steps] for way, found in self.alignments.items()}
+            if 'difference_norms' in content:
+                self.alignments[SIZE] = content['difference_norms']
+        self.indices = self.indices[:steps, :views]
+        self.alignments = {way: found[:steps, :views] for way, found in self.alignments.items()}
         self.space = SearchSpace([Candidate(*pair) for pair in pairs], self.indices.shape[-1])
 
     def evidence(self, way: str, part: slice = slice(None), shuffle: int | None = None) -> Evidence:
@@ -115,6 +120,7 @@ def main() -> None:
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='seeds of searches (default: 0 1 2)')
     parser.add_argument('--records', type=Path, default=ROOT / 'docs/data/records', help='where they are kept')
     parser.add_argument('--steps', type=int, help='the first of each search alone (default: all)')
+    parser.add_argument('--views', type=int, help='the first of each step alone (default: all)')
     parser.add_argument('--shuffles', type=int, default=5, help='repetitions of the shuffling (default: 5)')
     parser.add_argument('--cfg-options', nargs='+', default=[], help="for the searches, as tools/search.py's")
     args = parser.parse_args()
@@ -128,7 +134,7 @@ def main() -> None:
             command = [sys.executable, str(ROOT / 'tools/benchmarks/record.py'), args.config, '--resume']
             options = ['--out', str(path), '--work-dir', f'work_dirs/records/{name}', '--cfg-options']
             subprocess.run([*command, *options, f'randomness.seed={seed}', *args.cfg_options], check=True)
-        records.append(Record(path, args.steps))
+        records.append(Record(path, args.steps, args.views))
 
     steps = ', '.join(str(len(record.indices)) for record in records)
     print(f'\n{args.config}: seeds {args.seeds}, {steps} steps; rank correlations (of shuffled sub-policies)\n')
