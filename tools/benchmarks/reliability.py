@@ -14,7 +14,7 @@ import itertools
 import math
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,7 @@ KINDS: dict[str, Callable[[Evidence], np.ndarray]] = {
 COSINES = {'past 0.98': 'view_norms', 'over rms g_0': 'view_norms_rms'}
 # A control that knows nothing of S_val: the less a sub-policy changes the gradient, the better.
 SIZE = '|g_0 - g_l|'
+WITHOUT = 'compare views without these parts of the network, too: "reg" leaves out bbox_head.reg_convs and retina_reg'
 
 
 class Record:
@@ -44,6 +45,8 @@ class Record:
         path: What ``record.py`` has written.
         steps: The first of them alone; by default all.
         views: The first of each step alone; by default all.
+        without: Of the network, one more way each: along the mean of the past at 0.98, less the parts whose names have
+            this in them.
 
     Attributes:
         space: Its candidates.
@@ -52,7 +55,9 @@ class Record:
             the negative cosine with g_l, where a view counts for where it points and not for how far.
     """
 
-    def __init__(self, path: Path, steps: int | None = None, views: int | None = None) -> None:
+    def __init__(
+        self, path: Path, steps: int | None = None, views: int | None = None, without: Sequence[str] = ()
+    ) -> None:
         with np.load(path) as content:
             directions, alignments = content['directions'].tolist(), content['alignments']
             pairs = [(op, None if level == 'None' else float(level)) for op, level in content['candidates']]
@@ -65,6 +70,11 @@ class Record:
                     self.alignments[f'{name}, cosine'] = -products / np.maximum(content[norms], 1e-30)
             if 'difference_norms' in content:
                 self.alignments[SIZE] = content['difference_norms']
+            for word in without:
+                kept = [word not in part for part in content['parts'].tolist()]
+                if all(kept):
+                    raise SystemExit(f'{path}: no part has {word!r} in its name; parts are {content["parts"].tolist()}')
+                self.alignments[f'past 0.98, no {word}'] = content['part_alignments'][:, kept].sum(axis=1)
         self.indices = self.indices[:steps, :views]
         self.alignments = {way: found[:steps, :views] for way, found in self.alignments.items()}
         self.space = SearchSpace([Candidate(*pair) for pair in pairs], self.indices.shape[-1])
@@ -121,6 +131,7 @@ def main() -> None:
     parser.add_argument('--records', type=Path, default=ROOT / 'docs/data/records', help='where they are kept')
     parser.add_argument('--steps', type=int, help='the first of each search alone (default: all)')
     parser.add_argument('--views', type=int, help='the first of each step alone (default: all)')
+    parser.add_argument('--without', nargs='+', default=[], metavar='PART', help=WITHOUT)
     parser.add_argument('--shuffles', type=int, default=5, help='repetitions of the shuffling (default: 5)')
     parser.add_argument('--cfg-options', nargs='+', default=[], help="for the searches, as tools/search.py's")
     args = parser.parse_args()
@@ -134,7 +145,7 @@ def main() -> None:
             command = [sys.executable, str(ROOT / 'tools/benchmarks/record.py'), args.config, '--resume']
             options = ['--out', str(path), '--work-dir', f'work_dirs/records/{name}', '--cfg-options']
             subprocess.run([*command, *options, f'randomness.seed={seed}', *args.cfg_options], check=True)
-        records.append(Record(path, args.steps, args.views))
+        records.append(Record(path, args.steps, args.views, args.without))
 
     steps = ', '.join(str(len(record.indices)) for record in records)
     print(f'\n{args.config}: seeds {args.seeds}, {steps} steps; rank correlations (of shuffled sub-policies)\n')

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from mmengine.config import Config
-from reliability import Record, rank_correlation
+from reliability import WITHOUT, Record, rank_correlation
 from yardstick import differences
 
 from mmddas.core import Effects
@@ -106,6 +106,7 @@ def main() -> None:
     parser.add_argument('--suffix', default='search', help='of the records, behind the name of the config')
     parser.add_argument('--results', type=Path, default=ROOT / 'docs/data/yardstick', help='where trainings are kept')
     parser.add_argument('--metric', help='the metric of the trainings (default: the one that the config names)')
+    parser.add_argument('--without', nargs='+', default=[], metavar='PART', help=WITHOUT)
     parser.add_argument('--way', default='past 0.98', help='how views are compared in the figure')
     parser.add_argument('--figure', type=Path, help='where to draw measured worth against estimated effect')
     args = parser.parse_args()
@@ -113,7 +114,7 @@ def main() -> None:
     name = Path(args.config).stem
     metric = args.metric or Config.fromfile(args.config).yardstick.metric
     by_seed = differences(Results(args.results / f'{name}.jsonl').rows(), metric)
-    records = [Record(args.records / f'{name}_{args.suffix}_{seed}.npz') for seed in args.seeds]
+    records = [Record(args.records / f'{name}_{args.suffix}_{seed}.npz', without=args.without) for seed in args.seeds]
     operations = [op for op in dict.fromkeys(c.op for c in records[0].space.candidates) if op != 'Identity']
     measured = np.array([np.mean([*by_seed[op].values()]) if op in by_seed else np.nan for op in operations])
     trained = sorted({seed for found in by_seed.values() for seed in found})
