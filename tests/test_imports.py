@@ -118,7 +118,7 @@ def test_ops_are_there_without_pytorch_too():
         'try:\n    mmddas.core\nexcept AttributeError as error:\n    print(error)\n',
     )
     assert done.stdout.splitlines() == [
-        "['__version__', 'ops'] 26",
+        "['__version__', 'ops'] 30",
         'mmddas.core needs PyTorch, which is not installed: pip install torch',
     ], done.stderr
 

@@ -4,6 +4,8 @@
 0 degrees, a cut-out of no pixels) is one ``Identity``, and of levels that do the same thing (Posterize at 0,
 2 and 4 keeps one bit, Solarize at 10 is the negative that it is at 0) one is kept: no two candidates act alike.
 
+``detection_wide``: those, and what they lack: zooming out and in, and flips of the whole image.
+
 ``cifar``, ``cifar_release``, ``imagenet``: the operations of Liu et al. at the levels of the paper, of the policies
 that its authors released (in their order), and of its search on ImageNet, as published: at high levels some candidates
 act alike, so that the sizes of the spaces are the paper's.
@@ -41,6 +43,13 @@ _DETECTION = {
     'Cutout_Only_BBoxes': _LEVELS_ABOVE_ZERO,
 }
 
+_DETECTION_WIDE = _DETECTION | {
+    'ZoomOut_BBox': _LEVELS_ABOVE_ZERO,
+    'ZoomIn_BBox': _LEVELS_ABOVE_ZERO,
+    'FlipLR': (None,),
+    'FlipUD': (None,),
+}
+
 _WITHOUT_LEVEL = ('Identity', 'FlipLR', 'FlipUD', 'AutoContrast', 'Equalize', 'Invert', 'Blur', 'Smooth')
 _RELEASED = (
     'Rotate',
@@ -63,8 +72,13 @@ def _classification(with_level: tuple[str, ...], levels: tuple[int, ...]) -> tup
     return without + tuple((op, level) for op in with_level for level in levels)
 
 
+def _candidates(levels_of: dict[str, tuple]) -> tuple[tuple[str, int | None], ...]:
+    return tuple((op, level) for op, levels in levels_of.items() for level in levels)
+
+
 PRESETS = {
-    'detection': tuple((op, level) for op, levels in _DETECTION.items() for level in levels),
+    'detection': _candidates(_DETECTION),
+    'detection_wide': _candidates(_DETECTION_WIDE),
     'cifar': _classification(_WITH_CUTOUT, (2, 5, 8, 11, 14)),
     'cifar_release': _classification(_RELEASED, (0, 2, 10, 14)),
     'imagenet': _classification(_WITH_CUTOUT, (7, 14)),

@@ -2,7 +2,7 @@
 
 Source: Liu et al., Direct Differentiable Augmentation Search, and its authors' released code, which works on PIL
 images: every operation here gives what PIL's gives. The other operations of this task (Identity, AutoContrast,
-Equalize, Color, Contrast, Brightness, Sharpness) are those of detection.
+Equalize, Color, Contrast, Brightness, Sharpness, FlipLR, FlipUD) are those of detection.
 
 Posterize, Solarize and Cutout of the two literatures share their names but not their magnitudes: those of detection
 grow milder with the level, or are paddings. A candidate's name must say what it does, so the variants here have the
@@ -13,7 +13,7 @@ import numpy as np
 
 from .colour import blur, invert, posterize, smooth, solarize
 from .detection import slope
-from .geometry import corner_shear_x, corner_shear_y, flip_x, flip_y, quarter_turn, rotation, shift_x, shift_y
+from .geometry import corner_shear_x, corner_shear_y, quarter_turn, rotation, shift_x, shift_y
 from .operation import Operation, Region, register
 
 # The mean colour of CIFAR, (125, 122, 113) in RGB.
@@ -37,8 +37,6 @@ _warp = dict(kind='affine', fill=0, **_task)
 _shift = dict(signed=True, level_to_magnitude=int, image_size=32, **_warp)
 
 register(
-    Operation('FlipLR', flip_x, **_warp),
-    Operation('FlipUD', flip_y, **_warp),
     Operation('Invert', invert, **_task),
     Operation('Blur', blur, **_task),
     Operation('Smooth', smooth, **_task),

@@ -60,6 +60,18 @@ def quarter_turn(height: int, width: int) -> np.ndarray:
     return np.array([[0.0, 1.0, (width - height) / 2], [-1.0, 0.0, (width + height) / 2 - 1]])
 
 
+def zoom(factor: float, right: float, down: float, height: int, width: int) -> np.ndarray:
+    """Larger by ``factor`` (smaller below 1); 0 to 1 is how far the image lies to the right and down in the frame.
+
+    Of a larger one it is how far the frame lies in the image.
+    """
+    # On pixel edges the image begins at (1 - factor) times a share of the frame, and indices lie half a pixel off.
+    half = (factor - 1) / 2
+    return np.array(
+        [[factor, 0.0, (1 - factor) * right * width + half], [0.0, factor, (1 - factor) * down * height + half]]
+    )
+
+
 def _corner_shear(slope: float) -> tuple[float, float]:
     """The slope and the offset at the first pixel, as PIL's numbers of 16 binary places have them.
 
@@ -126,7 +138,7 @@ class _BoxMap(NamedTuple):
 
     linear: np.ndarray  # (4, 4)
     offset: np.ndarray  # (4,)
-    fixed_point: np.ndarray | None  # (2,), that ends of boxes are whole pixels away from; None: they need not be
+    fixed_point: np.ndarray | None  # (2,), that truncated ends are whole pixels away from; None: a shift has none
 
 
 @functools.lru_cache(maxsize=1024)
@@ -143,14 +155,19 @@ def _box_map(*matrix: float) -> _BoxMap:
     return _BoxMap(np.block([[positive, negative], [negative, positive]]), np.tile(offset, 2), fixed_point)
 
 
-def warp_boxes(boxes: np.ndarray, matrix: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Envelopes ``(N, 4)`` of the moved boxes' four corners, clipped to the image."""
+def warp_boxes(
+    boxes: np.ndarray, matrix: np.ndarray, height: int, width: int, whole_pixels: bool = False
+) -> np.ndarray:
+    """Envelopes ``(N, 4)`` of the moved boxes' four corners, clipped to the image.
+
+    With ``whole_pixels`` as the reference has them, truncated before an operation that turns or shears.
+    """
     if len(boxes) == 0:
         return boxes
     linear, offset, fixed_point = _box_map(*matrix.ravel().tolist())
     ends = np.sort(boxes.astype(np.float64).reshape(-1, 2, 2), axis=1)  # (N, low and high, x and y)
-    if fixed_point is not None:
-        # Truncated towards the fixed point, as the reference does. Rounded first: a box that ends a whole number of
+    if whole_pixels and fixed_point is not None:
+        # Towards the fixed point. Rounded first: a box that ends a whole number of
         # pixels away stays whole, whatever the last binary place says.
         ends = fixed_point + np.trunc(np.round(ends - fixed_point, 6))
     envelopes = ends.reshape(-1, 4) @ linear.T + offset

@@ -43,19 +43,22 @@ class Operation:
         function: What it does, by ``kind``:
 
             - ``'colour'``: ``function(image[, magnitude]) -> image``, values only, the input unchanged;
-            - ``'affine'``: ``function([magnitude,] height, width) -> matrix (2, 3)``, the map from a pixel's index
-              (x, y) in the input to its index in the output; boxes and masks move with it. Its arguments alone have to
-              determine it: it is called once for the same ones;
+            - ``'affine'``: ``function([magnitude,] [draws,] height, width) -> matrix (2, 3)``, the map from a pixel's
+              index (x, y) in the input to its index in the output; boxes and masks move with it. Its arguments alone
+              have to determine it: it is called once for the same ones;
             - ``'patch'``: ``function(magnitude, height, width, boxes, rng) -> Region | None``, a rectangle to be
               filled; it may reach beyond the image.
         kind: One of the above.
         level_to_magnitude: What a level (0..10) means; None where the operation has no level.
         signed: The magnitude's sign is drawn with probability 1/2 per image.
+        draws: An affine map's function gets so many numbers drawn uniformly from [0, 1), for a place for instance.
         per_box: Acts on the content of every box, as an image of its own, with probability ``box_prob`` each.
             Boxes stay as they are.
         in_pixels: The magnitude is a length in pixels, made for images of about 640 pixels; it stays as it is unless
             a ``reference_size`` is asked for.
         image_size: The magnitude is a length in pixels of an image of this size, always scaled to the image at hand.
+        interpolation: How an affine map samples pixels, whatever is asked for; None: as is asked for.
+        whole_pixels: Boxes that an affine map moves are truncated to whole pixels first, as Zoph et al.'s are.
         fill: What patches, and pixels that an affine map leaves uncovered, become.
         tasks: The search-space families that list it.
     """
@@ -65,15 +68,23 @@ class Operation:
     kind: str = 'colour'
     level_to_magnitude: Callable[[float], float] | None = None
     signed: bool = False
+    draws: int = 0
     per_box: bool = False
     in_pixels: bool = False
     image_size: int | None = None
+    interpolation: str | None = None
+    whole_pixels: bool = False
     fill: Fill = FILL
     tasks: tuple[str, ...] = ('detection',)
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
             raise ValueError(f'Operation {self.name!r}: kind is {self.kind!r}, expected one of {sorted(_KINDS)}')
+        if self.interpolation is not None and self.interpolation not in INTERPOLATIONS:
+            raise ValueError(
+                f'Operation {self.name!r}: interpolation is {self.interpolation!r}, expected None or one of '
+                f'{sorted(INTERPOLATIONS)}'
+            )
 
     @property
     def takes_level(self) -> bool:
@@ -151,7 +162,11 @@ def _matrix(function: Callable, *arguments: float) -> np.ndarray:
 
 
 def _affine(image, operation, magnitudes, region, boxes, rng, interpolation):  # noqa: ANN001
-    matrix = _matrix(operation.function, *magnitudes, *image.shape[:2])
+    if operation.draws:
+        draws = rng.random(operation.draws).tolist()
+        matrix = np.array(operation.function(*magnitudes, *draws, *image.shape[:2]), float)
+    else:
+        matrix = _matrix(operation.function, *magnitudes, *image.shape[:2])
     return warp(image, matrix, operation.fill, interpolation), Move(matrix, region)
 
 
@@ -222,13 +237,13 @@ def apply_with_moves(
             magnitude *= (-1 if rng.random() < 0.5 else 1) if sign is None else sign
         magnitudes = (magnitude,)
     act = _KINDS[operation.kind]
-    how = INTERPOLATIONS[interpolation]
+    how = INTERPOLATIONS[operation.interpolation or interpolation]
 
     if not operation.per_box:
         result, move = act(image, operation, magnitudes, None, boxes, rng, how)
         if move is None:
             return result, boxes, []
-        return result, warp_boxes(boxes, move.matrix, height, width), [move]
+        return result, warp_boxes(boxes, move.matrix, height, width, operation.whole_pixels), [move]
 
     result, moves = image.copy(), []
     # One draw per box, whether or not it has pixels: which boxes are chosen does not depend on their places.

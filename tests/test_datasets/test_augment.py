@@ -84,12 +84,14 @@ def test_masks_and_label_map_move_with_the_image(op, polygons):
     results = augmented(inline([(op.name, 4 if op.takes_level else None)]), make_sample(polygons), box_prob=1.0)
     masks = results['gt_masks']
     assert isinstance(masks, PolygonMasks if polygons and op.moves_boxes else BitmapMasks)
+    mixed = 0 if op.interpolation is None else 220  # pixels of edges, which nearest neighbours keep apart
     for label, mask in zip(results['gt_bboxes_labels'], masks.to_ndarray(), strict=True):
         shown = (results['img'] == 60 + 40 * label).all(axis=2)
         # A drawn polygon holds one more row and column of pixels, and not each that a pixel of the image has come to.
         assert (mask[shown] == 0).sum() <= (20 if polygons else 0)
-        assert mask.sum() - shown.sum() <= (110 if polygons else 0)
-        assert np.array_equal(results['gt_seg_map'] == label, shown)
+        assert mask.sum() - shown.sum() <= (110 if polygons else 0) + mixed
+        assert (results['gt_seg_map'][shown] == label).all()
+        assert (results['gt_seg_map'] == label).sum() - shown.sum() <= mixed
     assert (results['gt_seg_map'][(results['img'] == 128).all(axis=2)] == 255).all()
 
 

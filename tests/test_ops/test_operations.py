@@ -75,7 +75,7 @@ def outcome(candidate):
 
 def test_no_two_candidates_of_the_preset_act_alike():
     """Which also shows that every candidate runs at its own level, and that none but Identity does nothing."""
-    candidates = SearchSpace.preset('detection').candidates
+    candidates = SearchSpace.preset('detection_wide').candidates
     ops.check_candidates(candidates)
     outcomes = {}
     for candidate in candidates:
@@ -85,7 +85,7 @@ def test_no_two_candidates_of_the_preset_act_alike():
 
 
 def test_what_the_preset_leaves_out_acts_like_something_it_keeps():
-    kept = {outcome(candidate) for candidate in SearchSpace.preset('detection').candidates}
+    kept = {outcome(candidate) for candidate in SearchSpace.preset('detection_wide').candidates}
     everything = [(op.name, level) for op, level in CASES if 'detection' in op.tasks]
     assert {outcome(Candidate(*item)) for item in everything} == kept
 
@@ -102,7 +102,8 @@ def test_boxes_move_as_their_pixels_do(op, level, sign):
     box = np.array([[150, 140, 210, 190]], np.float32)
     image = np.zeros((320, 360, 3), np.uint8)
     image[140:190, 150:210] = 255
-    result, moved = ops.apply(op.name, image, box, level=level if op.takes_level else None, sign=sign)
+    level = level if op.takes_level else None
+    result, moved = ops.apply(op.name, image, box, level=level, sign=sign, rng=np.random.default_rng(level))
     rows, columns = np.nonzero((result == 255).all(axis=2))
     tight = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
     np.testing.assert_allclose(moved[0], tight, atol=2.01)
@@ -150,6 +151,40 @@ def test_operations_in_boxes_change_nothing_outside(op):
         outside[y1 : y2 + 1, x1 : x2 + 1] = False
     assert np.array_equal(result[outside], image[outside])
     assert not np.array_equal(result, image)
+
+
+@pytest.mark.parametrize('level', [2, 10])
+def test_zooming_out_keeps_all_of_the_image_at_a_uniform_place(level):
+    image, rng, factor = np.full((60, 90, 3), 255, np.uint8), np.random.default_rng(0), 1 / (1 + 0.1 * level)
+    places = []
+    for _ in range(300):
+        result, boxes = ops.apply('ZoomOut_BBox', image, np.array([[0, 0, 90, 60]]), level=level, rng=rng)
+        np.testing.assert_allclose(boxes[0, 2:] - boxes[0, :2], (90 * factor, 60 * factor), rtol=1e-5)
+        assert abs((result != 128).all(axis=2).sum() - 90 * 60 * factor**2) < 2 * (60 + 90)
+        places.append(boxes[0, :2] / ((1 - factor) * np.array([90, 60])))
+    assert np.abs(np.mean(places, axis=0) - 0.5).max() < 0.06
+    assert np.abs(np.percentile(places, [10, 90], axis=0).T - [0.1, 0.9]).max() < 0.06
+
+
+@pytest.mark.parametrize('level', [2, 10])
+def test_zooming_in_shows_a_part_of_the_image_at_a_uniform_place_and_nothing_else(level):
+    # Every pixel tells its place.
+    places = np.dstack([*np.mgrid[0:60, 0:90], np.zeros((60, 90))]).astype(np.uint8)
+    rng, factor, corners = np.random.default_rng(0), 1 + 0.1 * level, []
+    for _ in range(300):
+        result, _ = ops.apply('ZoomIn_BBox', places, level=level, rng=rng)
+        inner = result[2:-2, 2:-2, :2].reshape(-1, 2).astype(float)
+        assert (inner.max(axis=0) <= (59, 89)).all(), 'the ground is seen'
+        np.testing.assert_allclose(np.ptp(inner, axis=0), np.array([55, 85]) / factor, atol=1.6)
+        corners.append(inner.min(axis=0) / ((1 - 1 / factor) * np.array([60, 90])))
+    assert np.abs(np.mean(corners, axis=0) - 0.5).max() < 0.5 / level + 0.06
+
+
+@pytest.mark.parametrize(('out', 'into'), [('ZoomOut_BBox', 'ZoomIn_BBox')])
+def test_zooms_are_as_strong_out_as_in(out, into):
+    for level in LEVELS:
+        factors = [ops.get(name).level_to_magnitude(level) for name in (out, into)]
+        assert factors[0] * factors[1] == pytest.approx(1)
 
 
 def test_boxes_are_chosen_with_their_probability():
@@ -212,13 +247,29 @@ def test_masks_move_with_the_pixels():
         mask = (image[..., 0] == 255).astype(np.uint8)
         for move in moves:
             mask = ops.move_mask(mask, move)
-        assert np.array_equal(mask, (result[..., 0] == 255).astype(np.uint8)), op.name
+        bright, difference = result[..., 0] == 255, mask != (result[..., 0] == 255)
+        if op.interpolation == 'bilinear':
+            assert mask[bright].all(), op.name
+            difference &= np.isin(result[..., 0], (0, 255))  # what lies between is an edge
+        assert not difference.any(), op.name
 
 
-def test_homography_maps_box_corners():
-    box = np.array([[40, 30, 80, 60]], np.float32)
-    _, moved, (move,) = ops.apply_with_moves('ShearX_BBox', np.zeros((90, 120, 3), np.uint8), box, level=4, sign=1)
-    corners = ops.homography(move) @ np.array([[40, 80, 80, 40], [30, 30, 60, 60], [1, 1, 1, 1]])
+@pytest.mark.parametrize(
+    ('name', 'level', 'box'),
+    [
+        ('ShearX_BBox', 4, [40, 30, 80, 60]),
+        ('ZoomOut_BBox', 10, [40.3, 30.6, 80.1, 60.9]),
+        ('ZoomIn_BBox', 2, [50.3, 40.6, 60.1, 50.9]),
+        ('FlipLR', None, [40.3, 30.6, 80.1, 60.9]),
+        ('FlipUD', None, [40.3, 30.6, 80.1, 60.9]),
+    ],
+)
+def test_homography_maps_box_corners(name, level, box):
+    image, rng = np.zeros((90, 120, 3), np.uint8), np.random.default_rng(0)
+    box = np.array([box], np.float32)
+    _, moved, (move,) = ops.apply_with_moves(name, image, box, level=level, sign=1, rng=rng)
+    (x1, y1, x2, y2), ones = box[0].tolist(), [1, 1, 1, 1]
+    corners = ops.homography(move) @ np.array([[x1, x2, x2, x1], [y1, y1, y2, y2], ones])
     np.testing.assert_allclose(moved[0], [*corners[:2].min(axis=1), *corners[:2].max(axis=1)], atol=0.01)
 
 
