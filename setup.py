@@ -43,7 +43,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['mmddas', 'mmddas.*']),
-    package_data={'mmddas': ['py.typed']},
+    package_data={'mmddas': ['py.typed', 'policies/*.json']},
     install_requires=requirements('runtime'),
     # The OpenMMLab packages come from one of two lines; which one is the user's choice.
     extras_require={

@@ -12,6 +12,7 @@ from .estimators import (
 )
 from .evidence import Evidence
 from .gradients import ViewGradients, reference_rate
+from .named import load_policy, policy_names
 from .policy import (
     AugmentationPolicy,
     expected_loss_weights,
@@ -20,8 +21,10 @@ from .policy import (
     step_policy,
     update_policy,
 )
-from .schedule import PolicyFileError, PolicySchedule, PolicySnapshot
+from .policy_file import PolicyFileError
+from .schedule import PolicySchedule
 from .search_space import Candidate, SearchSpace
+from .snapshots import ListedOperation, ListedSnapshot, PolicySnapshot
 
 __all__ = [
     'ESTIMATORS',
@@ -30,6 +33,8 @@ __all__ = [
     'Effects',
     'Evidence',
     'Findings',
+    'ListedOperation',
+    'ListedSnapshot',
     'MeanGradientEstimator',
     'PaperEstimator',
     'PastGradient',
@@ -42,7 +47,9 @@ __all__ = [
     'ViewGradients',
     'build_estimator',
     'expected_loss_weights',
+    'load_policy',
     'policy_gradients',
+    'policy_names',
     'reference_rate',
     'sample_sub_policies',
     'step_policy',

@@ -6,17 +6,16 @@ import copy
 import os
 import random
 import warnings
-from bisect import bisect_right
 from collections.abc import Iterable
 
 import cv2
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
-from mmengine.registry import TRANSFORMS
+from mmengine.registry import TRANSFORMS, DefaultScope
 
 from mmddas import ops
-from mmddas.core import Candidate, PolicyFileError, PolicySchedule, PolicySnapshot
+from mmddas.core import Candidate, ListedOperation, PolicyFileError, PolicySchedule, PolicySnapshot, load_policy
 
 from .samples import check_sample
 
@@ -40,7 +39,8 @@ def global_generator() -> np.random.Generator:
 class DDASAugment(BaseTransform):
     """Augment an image and its boxes, masks and label map by a searched policy.
 
-    With probability p_tp of the current epoch an image gets N_o candidates drawn from p_o of that epoch.
+    With probability p_tp of the current epoch an image gets N_o candidates drawn from p_o of that epoch; or, of a
+    policy made of listed sub-policies, one of these, each of its operations with the probability listed.
     The epoch comes from :class:`~mmddas.engine.PolicyScheduleHook`. In a search the transform only marks the
     place in the pipeline where :class:`~mmddas.engine.DDASSearchLoop` applies its sub-policies, and needs no
     policy.
@@ -54,8 +54,9 @@ class DDASAugment(BaseTransform):
     ``gt_ignore_flags``, ``gt_instances_ids``, ``gt_masks``, ``gt_seg_map``, ``homography_matrix``.
 
     Args:
-        policy: A policy file, or the content of one as a dict (``format``, ``version`` and ``meta`` may be left
-            out). None: marks the place for a search; in re-training the hook brings the policy.
+        policy: A policy file, a name (``'zoph_v1'``, ``'trivialaugment'``, ...; see
+            :func:`~mmddas.core.load_policy`), or the content of a file as a dict (``format``, ``version`` and ``meta``
+            may be left out). None: marks the place for a search; in re-training the hook brings the policy.
         box_prob: Chance of every box to be acted on by the ``*_Only_BBoxes`` operations. None: as searched,
             else 1/3.
         interpolation: ``'nearest'`` or ``'bilinear'`` for the warps. None: as searched, else ``'nearest'``.
@@ -155,22 +156,32 @@ class DDASAugment(BaseTransform):
             return clean
         return augmented
 
-    def draw(self, snapshot: PolicySnapshot, rng: np.random.Generator, shift: float = 0.0) -> list[Candidate]:
-        """A sub-policy: N_o candidates drawn from p_o, by ``rng``'s numbers, moved by ``shift`` around [0, 1)."""
-        candidates, cumulated = self.schedule.space.candidates, snapshot.cumulated
-        numbers = [(rng.random() + shift) % 1 for _ in range(self.schedule.space.num_ops)]
-        return [candidates[bisect_right(cumulated, number)] for number in numbers]
+    def draw(
+        self, snapshot: PolicySnapshot, rng: np.random.Generator, shift: float = 0.0
+    ) -> list[Candidate | ListedOperation]:
+        """What an image that is augmented gets, by ``rng``'s numbers, moved by ``shift`` around [0, 1)."""
+        return snapshot.draw(
+            self.schedule.space, lambda: (rng.random() + shift) % 1, lambda name: ops.get(name).per_box
+        )
 
-    def augment(self, results: dict, sub_policy: Iterable[Candidate], rng: np.random.Generator) -> dict:
-        """Apply one sub-policy to a sample, in place of the sample's entries but not of their arrays."""
+    def augment(
+        self, results: dict, sub_policy: Iterable[Candidate | ListedOperation], rng: np.random.Generator
+    ) -> dict:
+        """Apply one sub-policy to a sample, in place of the sample's entries but not of their arrays.
+
+        A listed operation acts on each box with its own probability times ``box_prob``.
+        """
         image = self.bgr(results['img'])
         boxes, horizontal = _boxes_as_array(results.get('gt_bboxes'))
         moves = []
         for candidate in sub_policy:
             if not horizontal:
                 _check_leaves_boxes(candidate.op, results['gt_bboxes'], boxes)
+            options = self.options
+            if isinstance(candidate, ListedOperation):
+                options = options | dict(box_prob=options['box_prob'] * candidate.prob)
             image, boxes, new_moves = ops.apply_with_moves(
-                candidate.op, image, boxes, level=candidate.level, rng=rng, **self.options
+                candidate.op, image, boxes, level=candidate.level, rng=rng, **options
             )
             moves += new_moves
         results['img'] = self.bgr(image)
@@ -199,9 +210,9 @@ def _read(policy: str | os.PathLike | dict | PolicySchedule | None) -> tuple[Pol
     elif isinstance(policy, dict):
         schedule = PolicySchedule.from_dict(_plain(policy), source)
     elif isinstance(policy, (str, os.PathLike)) and str(policy):
-        schedule, source = PolicySchedule.load(policy), str(policy)
+        schedule, source = load_policy(policy, _space_here()), str(policy)
     else:
-        raise ValueError(f'A policy is the path of its file, or its content as a dict, got {policy!r}')
+        raise ValueError(f'A policy is the path of its file, a name, or its content as a dict, got {policy!r}')
     options = schedule.meta.get('operation_options', {})
     try:
         ops.check_candidates(schedule.space.candidates)
@@ -209,6 +220,12 @@ def _read(policy: str | os.PathLike | dict | PolicySchedule | None) -> tuple[Pol
     except ValueError as error:
         raise PolicyFileError(f'{source}: candidates or meta.operation_options: {error}') from error
     return schedule, options
+
+
+def _space_here() -> str:
+    """The search space that a generated policy has without naming one: the task's, of the config that is built."""
+    scope = DefaultScope.get_current_instance()
+    return 'cifar' if scope is not None and scope.scope_name == 'mmpretrain' else 'detection'
 
 
 def _plain(value: object) -> object:

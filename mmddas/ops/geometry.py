@@ -35,6 +35,16 @@ def shift_y(pixels: float, height: int, width: int) -> np.ndarray:
     return np.array([[1.0, 0.0, 0.0], [0.0, 1.0, -int(pixels)]])
 
 
+def shift_x_share(share: float, height: int, width: int) -> np.ndarray:
+    """To the left by a share of the width, to the nearest whole pixel."""
+    return shift_x(math.floor(share * width + 0.5), height, width)
+
+
+def shift_y_share(share: float, height: int, width: int) -> np.ndarray:
+    """Upwards by a share of the height, to the nearest whole pixel."""
+    return shift_y(math.floor(share * height + 0.5), height, width)
+
+
 def shear_x(slope: float, height: int, width: int) -> np.ndarray:
     """Row y moves by ``-slope * y``; the top-left corner stays."""
     return np.array([[1.0, -slope * TIE_BREAK, 0.0], [0.0, 1.0, 0.0]])

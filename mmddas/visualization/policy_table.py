@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mmddas.core import Candidate, PolicySchedule, PolicySnapshot
+from mmddas.core import Candidate, ListedSnapshot, PolicySchedule, PolicySnapshot
 
 MISSING = '-'
 GAP = '  '
@@ -73,9 +73,13 @@ def _joined(rankings: list[dict[Candidate, Ranked]]) -> list[Candidate]:
 
 def _caption(name: str, schedule: PolicySchedule, snapshot: PolicySnapshot, epoch: int) -> str:
     number = epoch % len(schedule) + 1
+    if isinstance(snapshot, ListedSnapshot):
+        drawn = f'{snapshot.applied:.2f} operations an image of {len(snapshot.sub_policies)} listed sub-policies'
+    else:
+        drawn = f'p_tp {snapshot.total_prob:.4f}, N_o {schedule.space.num_ops}'
     return (
-        f'{name}: p_tp {snapshot.total_prob:.4f}, N_o {schedule.space.num_ops}, K {len(schedule.space)} '
-        f'(uniform {1 / len(schedule.space):.2%}), after epoch {number} of {len(schedule)}'
+        f'{name}: {drawn}, K {len(schedule.space)} (uniform {1 / len(schedule.space):.2%}), '
+        f'after epoch {number} of {len(schedule)}'
     )
 
 

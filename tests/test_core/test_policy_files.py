@@ -23,12 +23,25 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
 BOXES = np.array([[1, 2, 9, 10]], np.float32)
 
 
-def valid_content() -> dict:
+def valid_content(rng: random.Random | None = None) -> dict:
+    """Of a searched policy, or by chance of listed sub-policies."""
+    if rng is not None and rng.random() < 0.5:
+        return listed_content(rng)
     space = SearchSpace([('Rotate_BBox', 4), ('Solarize', 2), ('BBox_Cutout', 6), 'Equalize'])
     schedule = PolicySchedule(space, meta=dict(task='detection', operation_options=dict(box_prob=0.5)))
     for _ in range(3):
         schedule.append(AugmentationPolicy(space))
     return schedule.to_dict()
+
+
+def listed_content(rng: random.Random) -> dict:
+    rows = [
+        [dict(op='Rotate_BBox', level=4, prob=0.6), dict(op='Equalize', level=None, prob=0.8)],
+        [dict(op='Cutout_Only_BBoxes', level=2, prob=0.0)],
+    ]
+    if rng.random() < 0.5:
+        return dict(sub_policies=rows, meta=dict(task='detection'))
+    return dict(epochs=[dict(sub_policies=rows, max_applied=[0.2, 0.8], repeat=3), dict(sub_policies=rows[1:])])
 
 
 def accepted(path) -> PolicySchedule | None:
@@ -95,7 +108,7 @@ def mutated_bytes(content: bytes, rng: random.Random) -> bytes:
 @given(rng=st.randoms(use_true_random=False))
 def test_any_structure_is_refused_or_a_policy(tmp_path, rng):
     path = tmp_path / 'policy.json'
-    path.write_text(json.dumps(mutated(valid_content(), rng)))
+    path.write_text(json.dumps(mutated(valid_content(rng), rng)))
     accepted(path)
 
 
@@ -103,7 +116,7 @@ def test_any_structure_is_refused_or_a_policy(tmp_path, rng):
 @given(rng=st.randoms(use_true_random=False))
 def test_any_bytes_are_refused_or_a_policy(tmp_path, rng):
     path = tmp_path / 'policy.json'
-    path.write_bytes(mutated_bytes(json.dumps(valid_content()).encode(), rng))
+    path.write_bytes(mutated_bytes(json.dumps(valid_content(rng)).encode(), rng))
     accepted(path)
 
 

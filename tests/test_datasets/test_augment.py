@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
+from mmengine.registry import DefaultScope
 from mmengine.runner import set_random_seed
 
 from mmddas import ops
@@ -312,3 +313,28 @@ def test_a_sample_may_be_kept_from_losing_all_its_boxes():
     augment.keeps_some_box = True
     kept = augment.transform(dict(sample))
     assert kept['img'] is sample['img'] and np.array_equal(kept['gt_bboxes'], AROUND)
+
+
+def test_listed_operations_in_boxes_have_their_probability_for_every_box():
+    augment = DDASAugment(dict(sub_policies=[[dict(op='Solarize_Only_BBoxes', level=0, prob=0.6)]]))
+    set_random_seed(0)
+    changed, original = 0, make_sample()['img']
+    for _ in range(400):
+        image = augment(make_sample())['img']
+        changed += sum((image[y, x] != original[y, x]).any() for x, y in ((30, 40), (110, 55), (5, 50), (70, 15)))
+    assert abs(changed / 1600 - 0.6 / 3) < 0.04
+
+
+@pytest.mark.parametrize('scope', ['mmdet', 'mmpretrain'])
+def test_a_generated_policy_has_the_space_of_the_task_at_hand(scope):
+    with DefaultScope.overwrite_default_scope(scope):
+        augment = DDASAugment('uniform')
+    assert augment.schedule.meta['name'] == dict(mmdet='uniform:detection', mmpretrain='uniform:cifar')[scope]
+
+
+def test_published_policies_are_applied_by_their_names():
+    set_random_seed(0)
+    for version in range(4):
+        augment = DDASAugment(f'zoph_v{version}')
+        changed = [(augment(make_sample())['img'] != make_sample()['img']).any() for _ in range(20)]
+        assert 5 < sum(changed) <= 20

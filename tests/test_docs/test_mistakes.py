@@ -87,6 +87,11 @@ def policy_mistake(text, **change):
 
 mistake('Policy files', 'The file is cut short, or no JSON')(lambda world: world.policy(json.dumps(POLICY)[:50]))
 mistake('Policy files', 'It is not there')(lambda world: DDASAugment('policy.json'))
+mistake('Policy files', 'There is no policy of that name')(lambda world: DDASAugment('zoph_v9'))
+mistake('Policy files', 'A named policy gets what it does not take')(lambda world: DDASAugment('uniform:prob=0.5'))
+mistake('Policy files', 'A listed operation has no probability')(
+    lambda world: world.policy(dict(sub_policies=[[dict(op='Equalize')]]))
+)
 mistake('Policy files', 'A field is missing')(
     lambda world: world.policy({key: value for key, value in POLICY.items() if key != 'epochs'})
 )

@@ -33,7 +33,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     image.add_argument('--task', default='detection', help='whose operations (default: detection)')
     image.add_argument('--levels', nargs='+', type=float, default=DEFAULT_LEVELS, help='default: 2 6 10')
     data = parser.add_argument_group('training data under a policy')
-    data.add_argument('--policy', help='policy file; by default the one that the config names')
+    data.add_argument('--policy', help='policy file or name; by default the one that the config names')
     data.add_argument('--epoch', type=int, help='epoch of the re-training, from 1; the last by default')
     data.add_argument('--max-epochs', type=int, help="epochs of the re-training (default: the config's)")
     data.add_argument('--num', type=int, default=8, help='images (default: 8)')

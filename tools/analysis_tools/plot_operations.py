@@ -6,13 +6,13 @@ python tools/analysis_tools/plot_operations.py work_dirs/retinanet_thin_shapes/p
 import argparse
 from pathlib import Path
 
-from mmddas.core import PolicySchedule
+from mmddas.core import load_policy
 from mmddas.visualization import draw_operation_bars
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('policy', metavar='POLICY', help='policy file')
+    parser.add_argument('policy', metavar='POLICY', help='policy file, or a name')
     parser.add_argument(
         '--out', type=Path, help='the figure, .png, .pdf or .svg; by default operations.png beside the policy'
     )
@@ -30,7 +30,7 @@ def main() -> None:
     parser, args = parse_args()
     out = args.out or Path(args.policy).parent / 'operations.png'
     try:
-        draw_operation_bars(PolicySchedule.load(args.policy), out, args.epochs)
+        draw_operation_bars(load_policy(args.policy), out, args.epochs)
     except (ValueError, OSError) as error:
         parser.error(str(error))
     print(out)

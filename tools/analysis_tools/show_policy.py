@@ -5,13 +5,13 @@ python tools/analysis_tools/show_policy.py work_dirs/retinanet_r50_coco/policy.j
 
 import argparse
 
-from mmddas.core import PolicySchedule
+from mmddas.core import PolicySchedule, load_policy
 from mmddas.visualization import policy_table
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('policies', nargs='+', metavar='POLICY', help='policy files, shown side by side')
+    parser.add_argument('policies', nargs='+', metavar='POLICY', help='policy files, or names, side by side')
     parser.add_argument('--top', type=int, help='how many candidates to show; all by default')
     parser.add_argument('--epoch', type=int, help='after which search epoch, from 1; the last by default')
     parser.add_argument('--smoothing', type=int, default=1, help='F_s, the odd width of the mean filter of p_tp')
@@ -42,8 +42,7 @@ def main() -> None:
     try:
         names = column_names(args.policies)
         schedules = {
-            name: PolicySchedule.load(path).smooth(args.smoothing)
-            for name, path in zip(names, args.policies, strict=True)
+            name: load_policy(path).smooth(args.smoothing) for name, path in zip(names, args.policies, strict=True)
         }
         check_epoch(args.epoch, schedules)
         print(policy_table(schedules, args.top, -1 if args.epoch is None else args.epoch - 1))

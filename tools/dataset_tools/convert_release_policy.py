@@ -26,7 +26,7 @@ import numpy as np
 
 from mmddas import __version__
 from mmddas.core import PolicyFileError, PolicySchedule, PolicySnapshot, SearchSpace
-from mmddas.core.schedule import SUM_TOLERANCE
+from mmddas.core.policy_file import SUM_TOLERANCE
 
 FLOATS = ('f2', 'f4', 'f8')
 HEADER_READERS = {

@@ -1,0 +1,158 @@
+"""Turn a published list of sub-policies into a policy.json, with its authors' magnitudes.
+
+    python tools/dataset_tools/convert_sub_policies.py FILE --name dada_cifar10 --magnitudes fast_autoaugment
+
+The file is Python source (read, never run) or JSON, and has lists of sub-policies by name, each operation with its
+probability and its magnitude: ``[[('Rotate', 0.7, 2), ...], ...]``. A name is a variable, a function that has the list,
+or a key of JSON, whose value may also be an object with ``sub_policies``, or with ``schedule``: ``epochs`` and ``ops``
+each, one sub-policy an epoch, of which ``ops_per_image`` (``counts`` and their ``probs``) are applied at most, in
+random order.
+"""
+
+import argparse
+import ast
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mmddas import ops
+from mmddas.core import PolicySchedule
+
+Level = Callable[[float], float]
+
+
+def _unchanged(magnitude: float) -> float:
+    return magnitude
+
+
+def _tenfold(magnitude: float) -> float:
+    return round(10 * magnitude, 6)
+
+
+def _from_middle(magnitude: float) -> float:
+    """Of a range from -v to v, whose sign is then drawn."""
+    return round(10 * abs(2 * magnitude - 1), 6)
+
+
+_UNCHANGED = dict.fromkeys(('Color', 'Contrast', 'Brightness', 'Sharpness'), (None, _unchanged))
+# Of each source, what stands for its operations here (None: the same name), and the level for a magnitude.
+MAGNITUDES: dict[str, dict[str, tuple[str | None, Level]]] = {
+    # Levels 0 to 10, as Cubuk et al.'s code maps them; Ho et al.'s (PBA) does the same.
+    'autoaugment': _UNCHANGED
+    | dict.fromkeys(('Rotate', 'ShearX', 'ShearY', 'TranslateX', 'TranslateY'), (None, _unchanged))
+    | {
+        'Posterize': ('PosterizeIncreasing', _unchanged),
+        'Solarize': ('SolarizeIncreasing', _unchanged),
+        'Cutout': ('CutoutAbs', _unchanged),
+    },
+    # Places in the range of each operation, 0 to 1, as in Lim et al.'s code.
+    'fast_autoaugment': dict.fromkeys(_UNCHANGED, (None, _tenfold))
+    | dict.fromkeys(('Rotate', 'ShearX', 'ShearY'), (None, _from_middle))
+    | {
+        'TranslateX': ('TranslateXRel', _from_middle),
+        'TranslateY': ('TranslateYRel', _from_middle),
+        'Posterize': (None, lambda magnitude: int(4 + 4 * magnitude) / 0.4),  # 4 to 8 bits
+        'Solarize': ('SolarizeIncreasing', lambda magnitude: round(10 * (1 - magnitude), 6)),
+        'Cutout': ('CutoutRel', _tenfold),
+    },
+    # Levels 0 to 10 of Zoph et al., whose operations those of detection are.
+    'detection': {},
+}
+
+
+def converted(operation: object, magnitudes: str) -> dict:
+    """An operation of a policy file; ValueError for what is not one of a published list."""
+    valid = isinstance(operation, (list, tuple)) and len(operation) == 3 and isinstance(operation[0], str)
+    if not valid or not all(isinstance(value, (int, float)) for value in operation[1:]):
+        raise ValueError(f'{operation!r:.80}: expected an operation, its probability and its magnitude')
+    name, prob, magnitude = operation
+    new_name, level = MAGNITUDES[magnitudes].get(name, (None, _unchanged))
+    new_name = new_name or name
+    return dict(op=new_name, level=level(magnitude) if ops.get(new_name).takes_level else None, prob=prob)
+
+
+def convert(published: object, magnitudes: str, meta: dict | None = None) -> PolicySchedule:
+    """The policy of a list of sub-policies, or of an object with such lists.
+
+    Raises:
+        ValueError: It is neither, or an operation, a probability or a magnitude is not what it can be.
+    """
+    content = published if isinstance(published, dict) else dict(sub_policies=published)
+    most = {}
+    if 'ops_per_image' in content:
+        counts, probs = content['ops_per_image']['counts'], content['ops_per_image']['probs']
+        if counts != [*range(len(counts))]:
+            raise ValueError(f'ops_per_image: expected counts 0, 1, 2, ..., got {counts!r:.80}')
+        most = dict(max_applied=probs)
+
+    def listed(sub_policies: object) -> list:
+        if not isinstance(sub_policies, (list, tuple)):
+            raise ValueError(f'expected a list of sub-policies, got {sub_policies!r:.80}')
+        return [[converted(operation, magnitudes) for operation in sub_policy] for sub_policy in sub_policies]
+
+    if 'schedule' in content:
+        epochs = [
+            dict(sub_policies=listed([part['ops']]), repeat=part['epochs'], **most) for part in content['schedule']
+        ]
+        policy = dict(epochs=epochs)
+    elif 'sub_policies' in content:
+        policy = dict(sub_policies=listed(content['sub_policies']), **most)
+    else:
+        raise ValueError(f'expected "sub_policies" or "schedule", got {[*content]!r:.80}')
+    schedule = PolicySchedule.from_dict(policy | dict(meta=meta or {}), 'the list')
+    ops.check_candidates(schedule.space.candidates)
+    return schedule
+
+
+def named_lists(path: Path) -> dict[str, object]:
+    """What a file has, by name; ValueError where it cannot be read."""
+    text = path.read_text(encoding='utf-8')
+    if path.suffix == '.json':
+        content = json.loads(text)
+        return content if isinstance(content, dict) and 'sub_policies' not in content else {path.stem: content}
+    return dict(_lists_in(ast.parse(text)))
+
+
+def _lists_in(tree: ast.AST, name: str = '') -> Iterator[tuple[str, object]]:
+    """Lists of sub-policies in Python source, by the function or the variable that they are found in."""
+    for node in ast.iter_child_nodes(tree):
+        inner = name
+        if isinstance(node, ast.FunctionDef):
+            inner = node.name
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and not name:
+            inner = node.targets[0].id
+        if isinstance(node, ast.List):
+            try:
+                value = ast.literal_eval(node)
+            except ValueError:
+                value = None
+            if value and all(isinstance(row, (list, tuple)) and row for row in value):
+                yield inner, value
+                continue
+        yield from _lists_in(node, inner)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('file', type=Path, help='Python source or JSON')
+    parser.add_argument('--name', help='of the list in it; may be left out where there is one')
+    parser.add_argument('--magnitudes', required=True, choices=MAGNITUDES, help='whose magnitudes they are')
+    parser.add_argument('--out', type=Path, help='the policy file (default: NAME.json)')
+    args = parser.parse_args()
+    try:
+        found = named_lists(args.file)
+        name = args.name or (next(iter(found)) if len(found) == 1 else None)
+        if name not in found:
+            raise ValueError(f'--name is {name!r}; {args.file} has {", ".join(found) or "no list of sub-policies"}')
+        task = 'detection' if args.magnitudes == 'detection' else 'classification'
+        schedule = convert(found[name], args.magnitudes, dict(task=task, name=name))
+        out = args.out or Path(f'{Path(name).name}.json')
+        schedule.save(out)
+    except (ValueError, OSError, SyntaxError, LookupError) as error:
+        sys.exit(f'{args.file}: {error}')
+    print(f'{out}: {len(schedule)} epochs, {len(schedule.snapshots[-1].sub_policies)} sub-policies in the last')
+
+
+if __name__ == '__main__':
+    main()
