@@ -5,25 +5,44 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Training:
-    """One training of a config: with this policy file, at this seed."""
+    """One training.
+
+    Args:
+        name: Of what it is with, a policy for instance.
+        seed: Its seed.
+        command: A script and its arguments, ``tools/train.py`` and a config for instance, up to ``--cfg-options`` and
+            some settings, to which the seed and the work dir are added.
+        marks: What its result says beside name and seed. Only a result that says the same is one of this training.
+    """
 
     name: str
     seed: int
-    policy: Path
+    command: tuple[str, ...]
+    marks: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> str:
+        """The name of its work dir."""
+        return f'{re.sub(r"[^A-Za-z0-9_.=-]+", "_", self.name)}_{self.seed}'
+
+    def is_in(self, rows: Iterable[dict]) -> bool:
+        wanted = dict(name=self.name, seed=self.seed) | self.marks
+        return any(wanted.items() <= row.items() for row in rows if row.get('name') == self.name)
 
 
 class Results:
@@ -63,34 +82,31 @@ class Results:
 
 
 def run_trainings(
-    command: Sequence[str],
     trainings: Iterable[Training],
     results: Results,
     work_dir: Path,
     jobs: int,
-    common: dict | None = None,
+    check: Callable[[dict], None] | None = None,
 ) -> list[str]:
     """Run what the results lack, ``jobs`` at a time and on one thread each, in the order given.
 
     Args:
-        command: A training: ``tools/train.py``, a config and what all of them have in common, up to ``--cfg-options``
-            and its settings, to which seed and policy are added.
         trainings: What is to be there in the end.
         results: Where it goes.
         work_dir: For a folder of each, which is removed when its result is there; an interrupted one is resumed.
         jobs: How many at a time.
-        common: What every row says beside its own.
+        check: Called with every new result; what it raises ends all trainings.
 
     Returns:
         What has failed, as ``'NAME, seed SEED: LOG'``.
     """
-    common = common or {}
-    have = {(row['name'], row['seed']) for row in results.rows() if common.items() <= row.items()}
-    missing = [training for training in trainings if (training.name, training.seed) not in have]
+    trainings, rows = list(trainings), results.rows()
+    missing = [training for training in trainings if not training.is_in(rows)]
     children, failed, began = _Children(), [], time.monotonic()
-    print(f'{len(have)} results are in {results.path}, {len(missing)} trainings to go, {jobs} at a time', flush=True)
+    have = len(trainings) - len(missing)
+    print(f'{have} results are in {results.path}, {len(missing)} trainings to go, {jobs} at a time', flush=True)
     with ThreadPoolExecutor(jobs) as pool:
-        futures = {pool.submit(_run, command, training, work_dir, children): training for training in missing}
+        futures = {pool.submit(_run, training, work_dir, children): training for training in missing}
         try:
             for number, future in enumerate(as_completed(futures), start=1):
                 training, outcome = futures[future], future.result()
@@ -101,12 +117,16 @@ def run_trainings(
                         f'{number}/{len(missing)} {training.name}, seed {training.seed} failed: {outcome}', flush=True
                     )
                     continue
-                results.add(dict(name=training.name, seed=training.seed) | common | outcome)
+                row = dict(name=training.name, seed=training.seed) | training.marks | outcome
+                results.add(row)
+                if check is not None:
+                    check(row)
                 last = outcome['evaluations'][max(outcome['evaluations'], key=int)]
                 metric, value = next(iter(last.items()))
                 print(
                     f'{number}/{len(missing)} {training.name}, seed {training.seed}: {metric} {value:.4g} '
-                    f'({outcome["seconds"]:.0f} s); about {left:.0f} minutes left',
+                    f'({outcome["seconds"]:.0f} s); running: {", ".join(sorted(children.names)) or "none"}; '
+                    f'about {left:.0f} minutes left',
                     flush=True,
                 )
         except BaseException:
@@ -120,9 +140,14 @@ class _Children:
     """The processes that run, so that they end with this one."""
 
     def __init__(self) -> None:
-        self._lock, self._running, self.ended = threading.Lock(), set(), False
+        self._lock, self._running, self.ended = threading.Lock(), {}, False
 
-    def run(self, command: list[str], log: Path) -> int:
+    @property
+    def names(self) -> list[str]:
+        with self._lock:
+            return [*self._running.values()]
+
+    def run(self, name: str, command: list[str], log: Path) -> int:
         with self._lock:
             if self.ended:
                 return -1
@@ -134,11 +159,12 @@ class _Children:
                     env=os.environ | dict(OMP_NUM_THREADS='1'),
                     start_new_session=True,
                 )
-            self._running.add(child)
+            self._running[child] = name
         try:
             return child.wait()
         finally:
-            self._running.discard(child)
+            with self._lock:
+                del self._running[child]
 
     def end(self) -> None:
         with self._lock:
@@ -147,14 +173,14 @@ class _Children:
                 os.killpg(child.pid, signal.SIGTERM)
 
 
-def _run(command: Sequence[str], training: Training, work_dir: Path, children: _Children) -> dict | Path:
+def _run(training: Training, work_dir: Path, children: _Children) -> dict | Path:
     """The result, or the log of what went wrong."""
-    folder = work_dir / f'{training.name}_{training.seed}'
+    folder = work_dir / training.folder
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / 'train.log'
-    settings = [f'randomness.seed={training.seed}', f'policy_file={training.policy}']
+    settings = [f'randomness.seed={training.seed}', f'work_dir={folder}']
     began = time.monotonic()
-    code = children.run([sys.executable, *command, *settings, f'work_dir={folder}'], log)
+    code = children.run(training.folder, [sys.executable, *training.command, *settings], log)
     evaluations = _evaluations(folder)
     if code != 0 or not evaluations:
         return log

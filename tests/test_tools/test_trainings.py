@@ -34,11 +34,15 @@ def run(tmp_path, monkeypatch):
     Path('train.py').write_text(TRAINING)
     results = Results('results.jsonl')
 
-    def run(*trainings: Training, **common) -> list[str]:
-        return run_trainings(['train.py'], trainings, results, tmp_path / 'work', 2, common)
+    def run(*trainings: Training) -> list[str]:
+        return run_trainings(trainings, results, tmp_path / 'work', 2)
 
     run.results = results
     return run
+
+
+def training(name: str, seed: int, **marks) -> Training:
+    return Training(name, seed, ('train.py', f'policy_file={name}.json'), marks)
 
 
 def started() -> list[str]:
@@ -46,7 +50,7 @@ def started() -> list[str]:
 
 
 def test_each_result_is_kept_and_nothing_is_run_twice(run):
-    first, second = Training('a', 0, Path('a.json')), Training('a', 1, Path('a.json'))
+    first, second = training('a', 0), training('a', 1)
     assert run(first) == run(first, second) == []
     rows = run.results.rows()
     assert [(row['name'], row['seed']) for row in rows] == [('a', 0), ('a', 1)]
@@ -55,7 +59,7 @@ def test_each_result_is_kept_and_nothing_is_run_twice(run):
 
 
 def test_what_fails_is_named_with_its_log_and_tried_again(run):
-    trainings = [Training('broken', 0, Path('broken.json')), Training('a', 0, Path('a.json'))]
+    trainings = [training('broken', 0), training('a', 0)]
     for _ in range(2):
         (failure,) = run(*trainings)
         assert failure.startswith('broken, seed 0: ')
@@ -64,18 +68,17 @@ def test_what_fails_is_named_with_its_log_and_tried_again(run):
 
 
 def test_results_under_other_settings_are_others(run):
-    training = Training('a', 0, Path('a.json'))
-    run(training, epochs=1)
-    run(training, epochs=2)
-    run(training, epochs=2)
+    run(training('a', 0, epochs=1))
+    run(training('a', 0, epochs=2))
+    run(training('a', 0, epochs=2))
     assert [row['epochs'] for row in run.results.rows()] == [1, 2]
 
 
 def test_a_line_that_was_cut_short_is_passed_over(run):
-    run(Training('a', 0, Path('a.json')))
+    run(training('a', 0))
     with Path('results.jsonl').open('a') as file:
         file.write('{"name": "b", "se')
-    run(Training('a', 1, Path('a.json')))
+    run(training('a', 1))
     assert [row['seed'] for row in run.results.rows()] == [0, 1]
     assert len(Path('results.jsonl').read_text().splitlines()) == 3
 
@@ -86,8 +89,8 @@ def test_trainings_end_with_the_process_that_runs_them(run):
         'from pathlib import Path\n'
         'from mmddas.trainings import Results, Training, run_trainings\n'
         'signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n'
-        "trainings = [Training('slow', seed, Path('slow.json')) for seed in range(4)]\n"
-        "run_trainings(['train.py'], trainings, Results('results.jsonl'), Path('work'), 2)\n"
+        "trainings = [Training('slow', seed, ('train.py', 'policy_file=slow.json')) for seed in range(4)]\n"
+        "run_trainings(trainings, Results('results.jsonl'), Path('work'), 2)\n"
     )
     process = subprocess.Popen([sys.executable, '-c', script])
     while not (Path('started.txt').exists() and len(started()) == 2):
@@ -101,5 +104,5 @@ def test_trainings_end_with_the_process_that_runs_them(run):
 
 
 def test_rows_are_json(run):
-    run(Training('a', 0, Path('a.json')))
+    run(training('a', 0))
     assert all(json.loads(line) for line in Path('results.jsonl').read_text().splitlines())

@@ -17,6 +17,7 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmddas.core import PolicySchedule, PolicySnapshot, SearchSpace
 from mmddas.datasets import find_augments
 from mmddas.datasets.walk import inner_datasets
+from mmddas.training_config import augment_configs, type_name
 from mmddas.visualization import operation_sheet, policy_sheet, write_image
 from mmddas.visualization.augment_sheet import DEFAULT_LEVELS
 
@@ -114,23 +115,6 @@ def hook_policy(config: Config) -> object:
         if type_name(hook) == 'PolicyScheduleHook':
             return hook.get('policy') or config.get('policy_file')
     return None
-
-
-def type_name(node: dict) -> str:
-    """The name in a config's ``type``, which may be a class, or carry a scope or a module."""
-    kind = node.get('type')
-    return getattr(kind, '__name__', str(kind)).split('.')[-1]
-
-
-def augment_configs(node: object) -> Iterator[dict]:
-    """The dicts that build a DDASAugment."""
-    if isinstance(node, dict):
-        if type_name(node) == 'DDASAugment':
-            yield node
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            yield from augment_configs(child)
 
 
 def uniform_policy(train_cfg: dict) -> PolicySchedule:

@@ -86,9 +86,11 @@ def main() -> None:
             files[op] = work_dir / f'{op}.json'
             files[op].parent.mkdir(parents=True, exist_ok=True)
             files[op].write_text(json.dumps(found[op].to_dict()), encoding='utf-8')
-        trainings = [Training(op, seed, file) for seed in args.seeds for op, file in files.items()]
-        command = [str(ROOT / 'tools/train.py'), args.config, '--resume', '--cfg-options']
-        failed = run_trainings(command, trainings, results, work_dir, args.jobs)
+        command = (str(ROOT / 'tools/train.py'), args.config, '--resume', '--cfg-options')
+        trainings = [
+            Training(op, seed, (*command, f'policy_file={file}')) for seed in args.seeds for op, file in files.items()
+        ]
+        failed = run_trainings(trainings, results, work_dir, args.jobs)
         if failed:
             raise SystemExit('These trainings failed; each line ends with its log:\n' + '\n'.join(failed))
     table(results.rows(), settings.metric)

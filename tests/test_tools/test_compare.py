@@ -1,0 +1,152 @@
+"""tools/compare.py: every policy at every seed once, tables and a sentence in the end, mistakes said at once."""
+
+import csv
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mmddas.core import load_policy
+
+ROOT = Path(__file__).parents[2]
+CONFIG = str(ROOT / 'configs/ddas/retinanet_thin_shapes_train.py')
+
+# Stands for tools/train.py: a metric that tells policy, seed and epochs of the config that it is given.
+TRAINING = """
+import json, pathlib, runpy, sys
+config = runpy.run_path(sys.argv[1])  # a dumped config is plain Python
+options = dict(option.split('=', 1) for option in sys.argv[sys.argv.index('--cfg-options') + 1:])
+seed, policy = int(options['randomness.seed']), config['policy_file']
+with open('trained.txt', 'a') as file:
+    file.write(f'{pathlib.Path(sys.argv[1]).stem} {seed}' + chr(10))
+if policy and 'zoph' in policy and seed == 1:
+    sys.exit('cannot train')
+folder = pathlib.Path(options['work_dir'], 'now', 'vis_data')
+folder.mkdir(parents=True, exist_ok=True)
+value = 0.3 + 0.01 * seed + (0.1 + 0.001 * seed if policy else 0.0)
+row = {'coco/bbox_mAP': value, 'coco/bbox_mAP_50': 2 * value, 'step': config['train_cfg']['max_epochs']}
+folder.joinpath('scalars.json').write_text(json.dumps(row))
+"""
+
+
+@pytest.fixture
+def compare(tmp_path, monkeypatch, shapes, capfd):
+    """Runs the tool in this process; returns its exit status and what it printed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'tools').mkdir()
+    (tmp_path / 'tools' / 'train.py').write_text(TRAINING)
+    spec = importlib.util.spec_from_file_location('compare', ROOT / 'tools' / 'compare.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, 'ROOT', tmp_path)
+    roots = [f'{loader}.dataset.data_root={shapes}/' for loader in ('train_dataloader', 'val_dataloader')]
+
+    def run(*arguments: str, config: str = CONFIG, options: tuple[str, ...] = ()) -> tuple[object, str]:
+        monkeypatch.setattr(sys, 'argv', ['tools/compare.py', config, *arguments, '--cfg-options', *roots, *options])
+        status = 0
+        try:
+            module.main()
+        except SystemExit as end:
+            status = end.code
+        printed = capfd.readouterr()
+        return status, printed.out + printed.err
+
+    return run
+
+
+def trained() -> list[str]:
+    return sorted(Path('trained.txt').read_text().splitlines())
+
+
+def results(name: str = 'retinanet_thin_shapes_train') -> Path:
+    return Path('work_dirs/compare') / name
+
+
+def test_every_policy_is_trained_with_at_every_seed_once(compare):
+    load_policy('uniform').save('mine/policy.json')
+    arguments = ('--policies', 'none', 'uniform', 'mine/policy.json', '--seeds', '2', '--jobs', '2')
+    status, printed = compare(*arguments)
+    assert status == 0 and 'Better than none beyond chance: ' in printed
+    assert trained() == ['mine_policy.json 0', 'mine_policy.json 1', 'none 0', 'none 1', 'uniform 0', 'uniform 1']
+    rows = list(csv.DictReader((results() / 'comparison.csv').open()))
+    assert len(rows) == 6 and {row['policy'] for row in rows} == {'none', 'uniform', 'mine/policy.json'}
+    assert '+0.1005' in (results() / 'comparison.md').read_text() and (results() / 'comparison.png').exists()
+    # Again, with a seed more: only that is trained.
+    assert compare(*arguments[:-4], '--seeds', '3', '--jobs', '2')[0] == 0
+    assert len(trained()) == 9
+
+
+def test_configs_of_the_policies_differ_by_the_policy_alone(compare):
+    compare('--policies', 'none', 'uniform', '--seeds', '1')
+    none, uniform = (Config.fromfile(results() / 'configs' / f'{name}.py') for name in ('none', 'uniform'))
+    assert all(step.type != 'DDASAugment' for step in none.train_dataloader.dataset.pipeline)
+    assert Path(uniform.policy_file).is_file()
+    for config in (none, uniform):
+        for key in ('custom_hooks', 'policy_file', 'train_pipeline', 'train_dataloader'):
+            config.pop(key, None)
+    assert none.to_dict() == uniform.to_dict()
+
+
+def test_what_fails_is_named_tried_again_and_in_no_average(compare):
+    for _ in range(2):
+        status, printed = compare('--policies', 'none', 'zoph_v1', '--seeds', '2')
+        assert (
+            'zoph_v1, seed 1: ' in status and 'Not in it, since they failed or are not run: zoph_v1, seed 1.' in printed
+        )
+    assert trained().count('zoph_v1 1') == 2 and trained().count('zoph_v1 0') == 1
+
+
+def test_another_length_or_another_policy_in_the_file_is_another_training(compare):
+    load_policy('uniform').save('policy.json')
+    arguments = ('--policies', 'none', 'policy.json', '--seeds', '1')
+    compare(*arguments)
+    compare(*arguments, '--epochs', '2')
+    load_policy('uniform:total_prob=0.9').save('policy.json')
+    compare(*arguments)
+    assert trained() == ['none 0'] * 2 + ['policy.json 0'] * 3
+    assert {'2', '24'} == {
+        epoch
+        for line in (results() / 'results.jsonl').read_text().splitlines()
+        for epoch in json.loads(line)['evaluations']
+    }
+
+
+def test_shards_share_a_folder_and_do_everything_once(compare):
+    for shard in ('1/3', '2/3', '3/3'):
+        status, printed = compare(
+            '--policies', 'none', 'uniform', '--seeds', '2', '--shard', shard, '--work-dir', 'all'
+        )
+        assert status == 0
+    assert trained() == ['none 0', 'none 1', 'uniform 0', 'uniform 1'] and 'Not in it' not in printed
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (('--policies', 'none', 'zoph_v9'), "no policy named 'zoph_v9', and no such file; names are uniform"),
+        (('--policies', 'none', 'a/policy.json'), 'There is no policy file'),
+        (('--policies', 'none', 'none'), 'none more than once'),
+        (('--policies', 'none', '--seeds', '0'), 'at least 1'),
+        (('--policies', 'none', '--shard', '3/2'), '--shard is 1/4'),
+        (('--policies', 'none', '--epochs', '0'), 'at least 1 epoch'),
+        (('--policies', 'none', '--metric', 'mAP'), 'it gives coco/bbox_mAP, coco/bbox_mAP_50'),
+    ],
+)
+def test_mistakes_are_said(compare, arguments, message):
+    status, printed = compare(*arguments)
+    assert status == 2 and message in printed
+
+
+def test_a_config_without_the_transform_is_told_where_it_belongs(compare):
+    status, printed = compare(
+        '--policies', 'none', 'uniform', config=str(ROOT / 'configs/ddas/retinanet_thin_shapes_baseline.py')
+    )
+    assert status == 2 and 'after LoadAnnotations' in printed
+
+
+def test_another_metric_of_the_evaluator_is_compared(compare):
+    compare('--policies', 'none', 'uniform', '--seeds', '2', '--metric', 'coco/bbox_mAP_50')
+    assert '| uniform | 2 | 0.8110 |' in (results() / 'comparison.md').read_text()

@@ -1,0 +1,97 @@
+"""A training's config with another policy, or of another length, is otherwise what it was."""
+
+import copy
+
+import pytest
+from mmengine.config import Config
+
+from mmddas.training_config import evaluate_at_the_end, set_epochs, set_policy
+
+PIPELINE = [
+    dict(type='LoadImageFromFile'),
+    dict(type='DDASAugment', policy='old.json', reference_size=640),
+    dict(type='Resize', scale=(192, 144)),
+]
+
+
+def config(dataset=None, **settings):
+    return Config(
+        dict(
+            train_dataloader=dict(dataset=dataset or dict(type='CocoDataset', pipeline=copy.deepcopy(PIPELINE))),
+            train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=12, val_interval=5),
+            custom_hooks=[
+                dict(type='ChannelsLastHook'),
+                dict(type='PolicyScheduleHook', policy='old.json', smoothing=3),
+            ],
+        )
+        | settings
+    )
+
+
+def test_the_policy_is_replaced_and_everything_else_stays():
+    changed = config()
+    set_policy(changed, 'zoph_v1')
+    expected = config(policy_file='zoph_v1')
+    del expected.train_dataloader.dataset.pipeline[1]['policy'], expected.custom_hooks[1]['policy']
+    assert changed.to_dict() == expected.to_dict()
+
+
+def test_a_hook_is_added_where_there_is_none():
+    changed = config(custom_hooks=[])
+    set_policy(changed, 'zoph_v1')
+    assert changed.custom_hooks == [dict(type='PolicyScheduleHook')]
+
+
+@pytest.mark.parametrize('wrapped', [False, True])
+def test_without_a_policy_transform_and_hook_are_gone(wrapped):
+    dataset = dict(type='CocoDataset', pipeline=copy.deepcopy(PIPELINE))
+    if wrapped:
+        inner = dict(type='ConcatDataset', datasets=[dataset, copy.deepcopy(dataset)])
+        dataset = dict(type='MultiImageMixDataset', dataset=inner, pipeline=[dict(type='Mosaic')])
+    changed = config(dataset)
+    set_policy(changed, None)
+    assert 'DDASAugment' not in changed.pretty_text and 'PolicyScheduleHook' not in changed.pretty_text
+    assert changed.custom_hooks == [dict(type='ChannelsLastHook')]
+    inner = changed.train_dataloader.dataset
+    inner = inner.dataset.datasets[1] if wrapped else inner
+    assert [step.type for step in inner.pipeline] == ['LoadImageFromFile', 'Resize']
+    assert inner.pipeline[1].scale == (192, 144)
+
+
+def test_a_pipeline_without_the_transform_is_told_where_it_belongs():
+    with pytest.raises(ValueError, match='after LoadAnnotations'):
+        set_policy(config(dict(type='CocoDataset', pipeline=PIPELINE[::2])), None)
+
+
+def test_the_schedule_of_rates_goes_with_the_epochs():
+    schedulers = [
+        dict(type='LinearLR', by_epoch=False, begin=0, end=500),
+        dict(type='MultiStepLR', by_epoch=True, begin=0, end=12, milestones=[8, 11]),
+        dict(type='CosineAnnealingLR', T_max=6, begin=6, end=12),
+        dict(type='ConstantLR', end=float('inf')),
+    ]
+    changed = config(param_scheduler=schedulers)
+    set_epochs(changed, 36)
+    assert changed.train_cfg.max_epochs == 36
+    assert changed.param_scheduler[0] == schedulers[0] and changed.param_scheduler[3] == schedulers[3]
+    assert changed.param_scheduler[1].milestones == [24, 33] and changed.param_scheduler[1].end == 36
+    assert [changed.param_scheduler[2][key] for key in ('T_max', 'begin', 'end')] == [18, 18, 36]
+
+
+@pytest.mark.parametrize(
+    ('loop', 'message'), [(dict(max_iters=100), 'trains for 100 iterations'), (None, 'at least 1')]
+)
+def test_what_has_no_such_length_is_refused(loop, message):
+    changed = config(**({} if loop is None else dict(train_cfg=loop)))
+    with pytest.raises(ValueError, match=message):
+        set_epochs(changed, 0)
+
+
+@pytest.mark.parametrize(('interval', 'expected'), [(5, 12), (4, 4), (None, None), (24, 12)])
+def test_the_end_is_evaluated(interval, expected):
+    changed = config()
+    changed.train_cfg.pop('val_interval')
+    if interval is not None:
+        changed.train_cfg.val_interval = interval
+    evaluate_at_the_end(changed)
+    assert changed.train_cfg.get('val_interval') == expected

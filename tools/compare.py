@@ -1,0 +1,187 @@
+"""Does a policy help on these data? A training config's metric with several policies, over several seeds.
+
+    python tools/compare.py CONFIG --policies none uniform trivialaugment zoph_v1 work_dirs/search/policy.json \
+        --seeds 5 --jobs 2
+
+Every policy is trained with at every seed, ``none`` without any. Results are kept in the work dir as they come; the
+same command goes on where it was interrupted, and more policies or seeds add to what is there. In the end there are
+comparison.md, .csv and .png, and a sentence that says which policies differ from the first beyond chance. Several
+machines may share a work dir: ``--shard 1/4`` on the first of four, and so on.
+"""
+
+import argparse
+import hashlib
+import json
+import re
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+
+from mmddas.command_line import check_data
+from mmddas.comparison import Comparison
+from mmddas.core import PolicySchedule, load_policy
+from mmddas.core.files import write_text
+from mmddas.training_config import evaluate_at_the_end, set_epochs, set_policy
+from mmddas.trainings import Results, Training, run_trainings
+from mmddas.visualization import draw_comparison
+
+ROOT = Path(__file__).parents[1]
+NONE = 'none'
+
+
+def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', help="a training's config, with DDASAugment in its pipeline")
+    parser.add_argument(
+        '--policies',
+        nargs='+',
+        required=True,
+        metavar='POLICY',
+        help='none, names, or files; the others beside the first',
+    )
+    parser.add_argument('--seeds', type=int, default=3, help='how many: 0, 1, 2, ... (default: 3)')
+    parser.add_argument('--jobs', type=int, default=1, help='trainings at a time, of one CPU thread each (default: 1)')
+    parser.add_argument('--metric', help="of the config's evaluator, more is better (default: the first that it gives)")
+    parser.add_argument('--epochs', type=int, help="in place of the config's; the rates' schedule follows")
+    parser.add_argument('--shard', default='1/1', metavar='I/N', help='the I-th of N parts of the trainings alone')
+    parser.add_argument('--work-dir', type=Path, help="default: work_dirs/compare/ and the config's name")
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={}, help='as of tools/train.py')
+    args = parser.parse_args()
+    if args.seeds < 1 or args.jobs < 1:
+        parser.error('--seeds and --jobs are numbers of at least 1')
+    match = re.fullmatch(r'(\d+)/(\d+)', args.shard)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        parser.error(f'--shard is 1/4, 2/4, ..., got {args.shard!r}')
+    args.shard = int(match[1]), int(match[2])
+    twice = {policy for policy in args.policies if args.policies.count(policy) > 1}
+    if twice:
+        parser.error(f'--policies has {", ".join(sorted(twice))} more than once')
+    return parser, args
+
+
+def load_policies(args: argparse.Namespace) -> dict[str, PolicySchedule | None]:
+    """What is compared, by the names that were given."""
+    config = Config.fromfile(args.config)
+    space = 'cifar' if config.get('default_scope') == 'mmpretrain' else 'detection'
+    return {name: None if name == NONE else load_policy(name, space) for name in args.policies}
+
+
+def training_config(args: argparse.Namespace, name: str, file: Path | None) -> Config:
+    """The config with one of the policies, as it is trained."""
+    config = Config.fromfile(args.config)
+    config.merge_from_dict(args.cfg_options)
+    set_policy(config, None if file is None else str(file))
+    if args.epochs is not None:
+        set_epochs(config, args.epochs)
+    evaluate_at_the_end(config)
+    if config.get('val_evaluator') is None:
+        raise ValueError(f'{args.config} has no val_evaluator, whose metric could be compared')
+    check_data(config, ('train_dataloader', 'val_dataloader'))
+    return config
+
+
+def trainings(args: argparse.Namespace, policies: dict[str, PolicySchedule | None], work_dir: Path) -> list[Training]:
+    """All of them, seed by seed, each with a config of its own in the work dir."""
+    commands = {}
+    for name, schedule in policies.items():
+        stem = re.sub(r'[^A-Za-z0-9_.=-]+', '_', name)
+        file = None if schedule is None else work_dir / 'policies' / f'{stem}.json'
+        if file is not None:
+            schedule.save(file)
+        config = training_config(args, name, file)
+        digest = hashlib.sha256(json.dumps([config_text(config), content(schedule)]).encode())
+        path = work_dir / 'configs' / f'{stem}.py'
+        write_text(path, config.pretty_text)
+        command = str(ROOT / 'tools/train.py'), str(path), '--resume', '--cfg-options'
+        commands[name] = command, dict(settings=digest.hexdigest()[:16])
+    return [Training(name, seed, *commands[name]) for seed in range(args.seeds) for name in policies]
+
+
+def config_text(config: Config) -> str:
+    """What tells one training from another: not where its policy's file lies."""
+    config = Config(config.to_dict())
+    config.pop('policy_file', None)
+    return config.pretty_text
+
+
+def content(schedule: PolicySchedule | None) -> dict | None:
+    """What of a policy a training depends on."""
+    if schedule is None:
+        return None
+    return {key: value for key, value in schedule.to_dict().items() if key not in ('meta', 'evidence')} | dict(
+        options=schedule.meta.get('operation_options')
+    )
+
+
+def search_cost(schedule: PolicySchedule | None) -> str:
+    """Steps of the search, and passes of each, where the policy's file has them."""
+    if schedule is None or schedule.findings is None or 'num_sub_policies' not in schedule.meta:
+        return ''
+    return f'{schedule.findings.steps} steps of {schedule.meta["num_sub_policies"] + 2} passes'
+
+
+def last_values(row: dict) -> dict[str, float]:
+    return row['evaluations'][max(row['evaluations'], key=int)]
+
+
+def check_metric(metric: str | None, row: dict) -> str:
+    """The metric to compare; ValueError where the evaluator does not give it."""
+    given = last_values(row)
+    if metric is not None and metric not in given:
+        raise ValueError(f'--metric {metric}: the evaluator does not give it; it gives {", ".join(given)}')
+    return metric or next(iter(given))
+
+
+def report(args: argparse.Namespace, policies: dict, wanted: list[Training], results: Results, work_dir: Path) -> None:
+    rows = results.rows()
+    found = {}
+    for training in wanted:
+        row = next((row for row in rows if training.is_in([row])), None)
+        if row is not None:
+            found[training.name, training.seed] = row
+    if not found:
+        raise ValueError('There is no result yet')
+    metric = check_metric(args.metric, next(iter(found.values())))
+    values, seconds = {}, {}
+    for (name, seed), row in found.items():
+        values.setdefault(name, {})[seed] = last_values(row)[metric]
+        seconds.setdefault(name, []).append(row['seconds'])
+    costs = {name: search_cost(schedule) for name, schedule in policies.items()}
+    comparison = Comparison(metric, args.policies, values, seconds, costs, range(args.seeds))
+    table = comparison.table()
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    print()
+    for row in table:
+        print('  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(f'\n{comparison.sentence()}\n')
+    write_text(work_dir / 'comparison.md', comparison.markdown(f'python {shlex.join(sys.argv)}'))
+    write_text(work_dir / 'comparison.csv', comparison.csv())
+    draw_comparison(comparison, work_dir / 'comparison.png')
+    print(f'{work_dir}/comparison.md, .csv and .png')
+
+
+def main() -> None:
+    parser, args = parse_args()
+    work_dir = args.work_dir or Path(f'work_dirs/compare/{Path(args.config).stem}')
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('Told to stop; the same command goes on'))
+    results = Results(work_dir / 'results.jsonl')
+    try:
+        if not Path(args.config).is_file():
+            raise FileNotFoundError(f'There is no config file {args.config!r}')
+        policies = load_policies(args)
+        wanted = trainings(args, policies, work_dir)
+        mine = wanted[args.shard[0] - 1 :: args.shard[1]]
+        failed = run_trainings(mine, results, work_dir / 'runs', args.jobs, lambda row: check_metric(args.metric, row))
+        if len(failed) < len(mine):
+            report(args, policies, wanted, results, work_dir)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    if failed:
+        sys.exit('These trainings failed; the same command tries them again:\n' + '\n'.join(failed))
+
+
+if __name__ == '__main__':
+    main()
