@@ -136,16 +136,15 @@ def _chances(sub_policy: Sequence[ListedOperation], max_applied: Sequence[float]
     if max_applied is None:
         return probs
     nodes, weights = np.polynomial.legendre.leggauss(len(probs) // 2 + 1)
-    at_least = 1 - np.cumsum(max_applied)[:-1]  # that more than 0, 1, ... operations are applied
+    u = (nodes + 1) / 2
+    more_than = 1 - np.cumsum(max_applied)[:-1]  # that the number is above 0, 1, ...
     found = []
     for place, prob in enumerate(probs):
-        others = np.array(probs[:place] + probs[place + 1 :])
-        chance = 0.0
-        for u, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
-            before = np.zeros(len(at_least))  # that 0, 1, ... of the others are applied before it
-            before[:1] = 1.0
-            for other in u * others:
-                before = before * (1 - other) + np.concatenate([[0.0], before[:-1]]) * other
-            chance += weight * float(before @ at_least)
-        found.append(prob * chance)
+        before = np.zeros((len(more_than), len(u)))  # that 0, 1, ... of the others are applied before it
+        before[:1] = 1.0
+        for other in probs[:place] + probs[place + 1 :]:
+            applied = before * (u * other)
+            before -= applied
+            before[1:] += applied[:-1]
+        found.append(prob * float(more_than @ before @ weights) / 2)
     return found
