@@ -1,6 +1,7 @@
 """DDASAugment keeps a sample consistent, and follows the schedule's probabilities."""
 
 import copy
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -338,3 +339,17 @@ def test_published_policies_are_applied_by_their_names():
         augment = DDASAugment(f'zoph_v{version}')
         changed = [(augment(make_sample())['img'] != make_sample()['img']).any() for _ in range(20)]
         assert 5 < sum(changed) <= 20
+
+
+@pytest.mark.parametrize('name', ['zoph_v1', 'autoaugment_cifar10', 'pba_svhn'])
+def test_published_policies_are_drawn_as_their_tables_say(name):
+    """Of 100,000 draws every candidate has its share, those in boxes their whole share, to be thinned box by box."""
+    augment = DDASAugment(name)
+    snapshot, rng = augment.schedule.snapshots[-1], np.random.default_rng(0)
+    drawn = Counter()
+    for _ in range(100_000):
+        for item in augment.draw(snapshot, rng):
+            drawn[Candidate(item.op, item.level)] += getattr(item, 'prob', 1.0)
+    for candidate, share in zip(augment.schedule.space.candidates, snapshot.op_probs, strict=True):
+        expected = share * snapshot.applied
+        assert abs(drawn[candidate] / 100_000 - expected) < 4.5 * np.sqrt(expected * (1 + expected) / 100_000) + 1e-9

@@ -313,6 +313,7 @@ def policy_file(tmp_path) -> str:
 
 
 BARE_HOOK = dict(type='PolicyScheduleHook')
+LISTED = dict(epochs=[dict(sub_policies=[[dict(op=op, level=level, prob=1.0)]]) for op, level in SPACE.candidates])
 OTHER_POLICY = PolicySchedule(SPACE, telling_schedule().snapshots[::-1]).to_dict()
 
 
@@ -323,10 +324,11 @@ OTHER_POLICY = PolicySchedule(SPACE, telling_schedule().snapshots[::-1]).to_dict
         lambda path: dict(hooks=[BARE_HOOK], policy_file=path),
         lambda path: dict(hooks=[BARE_HOOK], dataset=with_policy(path)),
         lambda path: dict(hooks=[BARE_HOOK], dataset=with_policy(telling_schedule().to_dict())),
+        lambda path: dict(hooks=[dict(HOOK, policy=LISTED)]),
         lambda path: dict(hooks=[dict(HOOK, policy=path)], policy_file='missing.json'),
         lambda path: dict(hooks=[dict(HOOK, policy=OTHER_POLICY)], dataset=with_policy(path)),
     ],
-    ids=['hook', 'config', 'transform', 'inline', 'hook_before_config', 'transform_before_hook'],
+    ids=['hook', 'config', 'transform', 'inline', 'listed', 'hook_before_config', 'transform_before_hook'],
 )
 def test_the_policy_is_taken_from_where_it_is_named(build, policy_file, settings):
     runner = build(epochs=4, num_workers=1, persistent_workers=True, **settings(policy_file))
