@@ -24,6 +24,7 @@ from mmddas.command_line import check_data
 from mmddas.comparison import Comparison
 from mmddas.core import PolicySchedule, load_policy
 from mmddas.core.files import write_text
+from mmddas.engine.tasks import TASKS
 from mmddas.training_config import evaluate_at_the_end, set_epochs, set_policy
 from mmddas.trainings import Results, Training, run_trainings
 from mmddas.visualization import draw_comparison
@@ -63,10 +64,15 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
 
 def load_policies(args: argparse.Namespace) -> dict[str, PolicySchedule | None]:
-    """What is compared, by the names that were given."""
-    config = Config.fromfile(args.config)
-    space = 'cifar' if config.get('default_scope') == 'mmpretrain' else 'detection'
-    return {name: None if name == NONE else load_policy(name, space) for name in args.policies}
+    """What is compared, by the names that were given; ValueError for a policy of another task."""
+    here = TASKS.get(Config.fromfile(args.config).get('default_scope'))
+    found = {}
+    for name in args.policies:
+        found[name] = None if name == NONE else load_policy(name, 'cifar' if here == 'classification' else 'detection')
+        task = found[name] and found[name].meta.get('task')
+        if task and here and task != here:
+            raise ValueError(f'{name} is a policy for {task}, and {args.config} trains for {here}')
+    return found
 
 
 def training_config(args: argparse.Namespace, name: str, file: Path | None) -> Config:

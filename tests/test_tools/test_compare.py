@@ -128,6 +128,7 @@ def test_shards_share_a_folder_and_do_everything_once(compare):
     [
         (('--policies', 'none', 'zoph_v9'), "no policy named 'zoph_v9', and no such file; names are uniform"),
         (('--policies', 'none', 'a/policy.json'), 'There is no policy file'),
+        (('--policies', 'none', 'pba_svhn'), 'pba_svhn is a policy for classification, and '),
         (('--policies', 'none', 'none'), 'none more than once'),
         (('--policies', 'none', '--seeds', '0'), 'at least 1'),
         (('--policies', 'none', '--shard', '3/2'), '--shard is 1/4'),
