@@ -37,12 +37,17 @@ class Training:
 
     @property
     def folder(self) -> str:
-        """The name of its work dir."""
-        return f'{re.sub(r"[^A-Za-z0-9_.=-]+", "_", self.name)}_{self.seed}'
+        """The name of its work dir, which no training with other marks goes on in."""
+        return '_'.join([file_stem(self.name), str(self.seed), *map(str, self.marks.values())])
 
     def is_in(self, rows: Iterable[dict]) -> bool:
         wanted = dict(name=self.name, seed=self.seed) | self.marks
         return any(wanted.items() <= row.items() for row in rows if row.get('name') == self.name)
+
+
+def file_stem(name: str) -> str:
+    """A name as a file may have it."""
+    return re.sub(r'[^A-Za-z0-9_.=-]+', '_', name)
 
 
 class Results:

@@ -26,7 +26,7 @@ from mmddas.core import PolicySchedule, load_policy
 from mmddas.core.files import write_text
 from mmddas.engine.tasks import TASKS
 from mmddas.training_config import evaluate_at_the_end, set_epochs, set_policy
-from mmddas.trainings import Results, Training, run_trainings
+from mmddas.trainings import Results, Training, file_stem, run_trainings
 from mmddas.visualization import draw_comparison
 
 ROOT = Path(__file__).parents[1]
@@ -57,9 +57,10 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         parser.error(f'--shard is 1/4, 2/4, ..., got {args.shard!r}')
     args.shard = int(match[1]), int(match[2])
-    twice = {policy for policy in args.policies if args.policies.count(policy) > 1}
+    stems = [file_stem(policy) for policy in args.policies]
+    twice = [policy for policy, stem in zip(args.policies, stems, strict=True) if stems.count(stem) > 1]
     if twice:
-        parser.error(f'--policies has {", ".join(sorted(twice))} more than once')
+        parser.error(f'--policies has {" and ".join(twice)}, which would share files: give each once, or other names')
     return parser, args
 
 
@@ -75,7 +76,7 @@ def load_policies(args: argparse.Namespace) -> dict[str, PolicySchedule | None]:
     return found
 
 
-def training_config(args: argparse.Namespace, name: str, file: Path | None) -> Config:
+def training_config(args: argparse.Namespace, file: Path | None) -> Config:
     """The config with one of the policies, as it is trained."""
     config = Config.fromfile(args.config)
     config.merge_from_dict(args.cfg_options)
@@ -93,11 +94,11 @@ def trainings(args: argparse.Namespace, policies: dict[str, PolicySchedule | Non
     """All of them, seed by seed, each with a config of its own in the work dir."""
     commands = {}
     for name, schedule in policies.items():
-        stem = re.sub(r'[^A-Za-z0-9_.=-]+', '_', name)
+        stem = file_stem(name)
         file = None if schedule is None else work_dir / 'policies' / f'{stem}.json'
         if file is not None:
             schedule.save(file)
-        config = training_config(args, name, file)
+        config = training_config(args, file)
         digest = hashlib.sha256(json.dumps([config_text(config), content(schedule)]).encode())
         path = work_dir / 'configs' / f'{stem}.py'
         write_text(path, config.pretty_text)

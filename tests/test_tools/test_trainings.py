@@ -74,6 +74,11 @@ def test_results_under_other_settings_are_others(run):
     assert [row['epochs'] for row in run.results.rows()] == [1, 2]
 
 
+def test_a_training_under_other_settings_does_not_go_on_in_the_folder_of_the_first():
+    folders = [training('a', 0).folder, *(training('a', 0, epochs=epochs).folder for epochs in (1, 2))]
+    assert len(set(folders)) == 3 and folders[0] == 'a_0'
+
+
 def test_a_line_that_was_cut_short_is_passed_over(run):
     run(training('a', 0))
     with Path('results.jsonl').open('a') as file:
