@@ -185,7 +185,7 @@ def _run(training: Training, work_dir: Path, children: _Children) -> dict | Path
     log = folder / 'train.log'
     settings = [f'randomness.seed={training.seed}', f'work_dir={folder}']
     began = time.monotonic()
-    code = children.run(training.folder, [sys.executable, *training.command, *settings], log)
+    code = children.run(f'{training.name} ({training.seed})', [sys.executable, *training.command, *settings], log)
     evaluations = _evaluations(folder)
     if code != 0 or not evaluations:
         return log
