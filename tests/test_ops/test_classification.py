@@ -32,7 +32,8 @@ def both(name, reference, image, **arguments):
 
 def test_every_operation_is_compared():
     compared = {*COLOUR, *WARPS, 'Identity', 'CutoutAbs'}
-    assert {op.name for op in ops.list_ops('classification')} == compared
+    in_published_lists = {'TranslateXRel', 'TranslateYRel', 'CutoutRel'}  # test_convert_sub_policies.py
+    assert {op.name for op in ops.list_ops('classification')} == compared | in_published_lists
 
 
 @pytest.mark.parametrize(('name', 'level'), cases(COLOUR))
