@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -54,7 +55,9 @@ def compare(tmp_path, monkeypatch, shapes, capfd):
         printed = capfd.readouterr()
         return status, printed.out + printed.err
 
-    return run
+    before = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, before)  # the tool's own would be inherited by what other tests start
 
 
 def trained() -> list[str]:
