@@ -1,7 +1,6 @@
 """Published lists of sub-policies: read from source or JSON, with the magnitudes of their authors."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from mmddas.core import PolicySchedule, load_policy
 TOOLS = Path(__file__).parents[2] / 'tools' / 'dataset_tools'
 PUBLISHED = Path(__file__).parents[3] / 'shared' / 'policies' / 'published_policies.json'
 sys.path.insert(0, str(TOOLS))
-from convert_sub_policies import convert, named_lists  # noqa: E402
+from convert_sub_policies import convert, main, named_lists  # noqa: E402
 
 RNG = np.random.default_rng(0)
 RGB = Image.fromarray(RNG.integers(0, 256, (48, 64, 3), dtype=np.uint8)).resize((64, 48), Image.BILINEAR)
@@ -91,26 +90,23 @@ def test_lists_are_found_in_source_that_is_never_run(tmp_path):
     assert [tuple(op) for op in first[0]] == [('Rotate', 5.0, 0.5), ('CutoutRel', 5.0, 0.2)]
 
 
-def run(*arguments):
-    command = [sys.executable, str(TOOLS / 'convert_sub_policies.py'), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
-
-
-def test_the_tool_writes_a_policy_and_says_what_is_wrong(tmp_path):
+def test_the_tool_writes_a_policy_and_says_what_is_wrong(tmp_path, monkeypatch):
     (tmp_path / 'lists.json').write_text(json.dumps(dict(a=[[['Rotate', 0.5, 2]]], b=[[['Spin', 0.5, 2]]], c=[[1]])))
-    out = tmp_path / 'policy.json'
-    done = run(tmp_path / 'lists.json', '--name', 'a', '--magnitudes', 'autoaugment', '--out', out)
-    assert done.returncode == 0, done.stderr
-    assert PolicySchedule.load(out).meta == dict(task='classification', name='a')
+
+    def run(name, out):
+        arguments = [str(tmp_path / 'lists.json'), '--name', name, '--magnitudes', 'autoaugment', '--out', str(out)]
+        monkeypatch.setattr(sys, 'argv', ['convert_sub_policies.py', *arguments])
+        main()
+
+    run('a', tmp_path / 'policy.json')
+    assert PolicySchedule.load(tmp_path / 'policy.json').meta == dict(task='classification', name='a')
     for name, message in (
         ('b', "Unknown operation 'Spin'"),
         ('c', 'expected an operation, its probability and its magnitude'),
         ('d', "--name is 'd'"),
     ):
-        done = run(
-            tmp_path / 'lists.json', '--name', name, '--magnitudes', 'autoaugment', '--out', tmp_path / 'no.json'
-        )
-        assert done.returncode == 1 and message in done.stderr and 'Traceback' not in done.stderr
+        with pytest.raises(SystemExit, match=message):
+            run(name, tmp_path / 'no.json')
         assert not (tmp_path / 'no.json').exists()
 
 
