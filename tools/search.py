@@ -3,7 +3,7 @@
 import argparse
 
 import mmddas  # noqa: F401  (registers the search loop, and makes MMCV work without compiled operators)
-from mmddas.command_line import add_arguments, build_runner, load_config
+from mmddas.command_line import add_arguments, build_runner, end_process, load_config
 
 
 def main() -> None:
@@ -17,6 +17,7 @@ def main() -> None:
         )
     build_runner(config).train()
     print(f'\nThe searched policy: {config.work_dir}/policy.json, {config.work_dir}/policy.png')
+    end_process()
 
 
 if __name__ == '__main__':

@@ -5,7 +5,7 @@ import argparse
 from mmengine.evaluator import BaseMetric, DumpResults
 
 import mmddas  # noqa: F401  (registers the components, and makes MMCV work without compiled operators)
-from mmddas.command_line import add_arguments, build_runner, load_config
+from mmddas.command_line import add_arguments, build_runner, end_process, load_config
 
 
 def _dump(scope: str | None, path: str) -> BaseMetric:
@@ -30,6 +30,7 @@ def main() -> None:
             raise SystemExit(f'--out writes a pickle file: its name must end in .pkl, got {args.out}')
         runner.test_evaluator.metrics.append(_dump(config.get('default_scope'), args.out))
     runner.test()
+    end_process()
 
 
 if __name__ == '__main__':

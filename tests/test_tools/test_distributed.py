@@ -135,3 +135,26 @@ def test_two_processes_that_are_told_to_stop_go_on_as_if_they_had_not_been(searc
         assert process.wait() == 0
         policies.append(probabilities(work_dir / 'policy.json'))
     assert np.array_equal(*policies)
+
+
+ABORTS_WHEN_TAKEN_DOWN = """
+import atexit, os, sys
+import torch.distributed
+
+from mmddas.command_line import end_process
+
+class Held:
+    def __del__(self):
+        os.abort()
+
+held = Held()
+atexit.register(print, 'as at any exit')
+torch.distributed.init_process_group('gloo', init_method=f'file://{sys.argv[1]}', rank=0, world_size=1)
+end_process()
+"""
+
+
+def test_a_process_that_has_done_its_work_is_not_taken_down_with_what_threads_hold(tmp_path):
+    command = [sys.executable, '-c', ABORTS_WHEN_TAKEN_DOWN, str(tmp_path / 'store')]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, 'as at any exit\n'), done.stderr
