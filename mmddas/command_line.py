@@ -44,6 +44,21 @@ def add_arguments(parser: argparse.ArgumentParser, training: bool = True) -> arg
     return parser
 
 
+def read_config(name: str) -> Config:
+    """A config file, or one of a package's, ``mmdet::retinanet/retinanet_r50_fpn_1x_coco.py``.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    if '::' in name:
+        from mmengine.hub import get_config
+
+        return get_config(name)
+    if not Path(name).is_file():
+        raise FileNotFoundError(f'There is no config file {name!r}')
+    return Config.fromfile(name)
+
+
 def load_config(args: argparse.Namespace) -> Config:
     """The config file with the arguments entered.
 
@@ -52,9 +67,7 @@ def load_config(args: argparse.Namespace) -> Config:
         ValueError: ``--auto-scale-lr`` where the config does not say for which batch size its rate is.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if not Path(args.config).is_file():
-        raise FileNotFoundError(f'There is no config file {args.config!r}')
-    config = Config.fromfile(args.config)
+    config = read_config(args.config)
     config.launcher = args.launcher
     config.merge_from_dict(args.cfg_options or {})
     config.work_dir = args.work_dir or config.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
@@ -96,9 +109,9 @@ def end_process() -> None:
     """End a program whose work is done and that is one of several; one alone ends by itself.
 
     Gloo's threads may still hold tensors then. Where they let go of one while the interpreter is being taken down, the
-    process aborts (pytorch/pytorch issue 190489), and the launcher calls a complete run failed: about once in 30 runs on
-    a busy machine, also where the process group is destroyed first. So what Python does at exit is done here, and the
-    interpreter is left standing.
+    process aborts (pytorch/pytorch issue 190489), and the launcher calls a complete run failed: about once in 30 runs
+    on a busy machine, also where the process group is destroyed first. So what Python does at exit is done here, and
+    the interpreter is left standing.
     """
     import torch
 

@@ -1,7 +1,10 @@
-"""What tests share: a tiny COCO-format data set that the repository draws itself, and a search over it."""
+"""What tests share: tiny data sets that the repository draws itself, and a search over one of them."""
 
+import pickle
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -35,6 +38,50 @@ def shapes(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('shapes')
     make_shapes(folder, num_train=12, num_val=8, num_test=4, size=64)
     return folder
+
+
+@pytest.fixture(scope='session')
+def images(tmp_path_factory) -> Path:
+    """``cifar10``, ``cifar100`` in both formats, and ``imagenet``: random images."""
+    rng = np.random.default_rng(0)
+    root = tmp_path_factory.mktemp('images')
+    for name, folder, classes, batches, label_key in (
+        ('cifar10', 'cifar-10-batches-py', 10, [f'data_batch_{i}' for i in range(1, 6)] + ['test_batch'], 'labels'),
+        ('cifar100', 'cifar-100-python', 100, ['train', 'test'], 'fine_labels'),
+    ):
+        (root / name / folder).mkdir(parents=True)
+        meta = [f'class_{i}' for i in range(classes)]
+        meta_file, key = ('batches.meta', 'label_names') if name == 'cifar10' else ('meta', 'fine_label_names')
+        (root / name / folder / meta_file).write_bytes(pickle.dumps({key: meta}))
+        for batch in batches:
+            labels = list(range(0, classes, max(classes // 10, 1)))
+            content = {'data': rng.integers(0, 256, (len(labels), 3072), dtype=np.uint8), label_key: labels}
+            (root / name / folder / batch).write_bytes(pickle.dumps(content))
+        for split in ('train', 'test'):
+            _write_classes(root / name / split, meta[:10], rng, count=1 + (split == 'train'))
+    wordnet = [f'n{i:08}' for i in range(4)]
+    lists = {split: _write_classes(root / 'imagenet' / split, wordnet, rng, count=2) for split in ('train', 'val')}
+    meta = root / 'imagenet' / 'meta'
+    meta.mkdir()
+    for name, images in (
+        ('train', lists['train'][:4]),
+        ('val', lists['val'][:4]),
+        ('search_train', lists['train'][:4]),
+        ('search_val', lists['train'][4:]),
+    ):
+        (meta / f'{name}.txt').write_text(''.join(f'{path} {label}\n' for path, label in images))
+    (meta / 'search_classes.txt').write_text('\n'.join(wordnet))
+    return root
+
+
+def _write_classes(folder: Path, classes: list[str], rng: np.random.Generator, count: int) -> list[tuple[str, int]]:
+    written = []
+    for label, name in enumerate(classes):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            cv2.imwrite(str(folder / name / f'{number}.png'), rng.integers(0, 256, (32, 32, 3), dtype=np.uint8))
+            written.append((f'{name}/{number}.png', label))
+    return written
 
 
 def small_search(shapes: Path, folder: Path, name: str, changes: dict | None = None) -> Config:

@@ -20,12 +20,12 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
-from mmddas.command_line import check_data
+from mmddas.command_line import check_data, read_config
 from mmddas.comparison import Comparison
 from mmddas.core import PolicySchedule, load_policy
 from mmddas.core.files import write_text
+from mmddas.derivation import evaluate_at_the_end, set_epochs, set_policy
 from mmddas.engine.tasks import TASKS
-from mmddas.training_config import evaluate_at_the_end, set_epochs, set_policy
 from mmddas.trainings import Results, Training, file_stem, run_trainings
 from mmddas.visualization import draw_comparison
 
@@ -35,7 +35,7 @@ NONE = 'none'
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('config', help="a training's config, with DDASAugment in its pipeline")
+    parser.add_argument('config', help="a training's config")
     parser.add_argument(
         '--policies',
         nargs='+',
@@ -66,7 +66,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
 def load_policies(args: argparse.Namespace) -> dict[str, PolicySchedule | None]:
     """What is compared, by the names that were given; ValueError for a policy of another task."""
-    here = TASKS.get(Config.fromfile(args.config).get('default_scope'))
+    here = TASKS.get(read_config(args.config).get('default_scope'))
     found = {}
     for name in args.policies:
         found[name] = None if name == NONE else load_policy(name, 'cifar' if here == 'classification' else 'detection')
@@ -78,7 +78,7 @@ def load_policies(args: argparse.Namespace) -> dict[str, PolicySchedule | None]:
 
 def training_config(args: argparse.Namespace, file: Path | None) -> Config:
     """The config with one of the policies, as it is trained."""
-    config = Config.fromfile(args.config)
+    config = read_config(args.config)
     config.merge_from_dict(args.cfg_options)
     set_policy(config, None if file is None else str(file))
     if args.epochs is not None:
@@ -176,8 +176,6 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit('Told to stop; the same command goes on'))
     results = Results(work_dir / 'results.jsonl')
     try:
-        if not Path(args.config).is_file():
-            raise FileNotFoundError(f'There is no config file {args.config!r}')
         policies = load_policies(args)
         wanted = trainings(args, policies, work_dir)
         mine = wanted[args.shard[0] - 1 :: args.shard[1]]

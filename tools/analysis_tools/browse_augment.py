@@ -17,7 +17,7 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmddas.core import PolicySchedule, PolicySnapshot, SearchSpace
 from mmddas.datasets import find_augments
 from mmddas.datasets.walk import inner_datasets
-from mmddas.training_config import augment_configs, type_name
+from mmddas.derivation import augment_configs, type_name
 from mmddas.visualization import operation_sheet, policy_sheet, write_image
 from mmddas.visualization.augment_sheet import DEFAULT_LEVELS
 

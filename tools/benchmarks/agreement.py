@@ -5,7 +5,7 @@ same images, views and sub-policies. Printed are seconds, the candidate that lea
 candidates agree with those of plain float32: the correlation of their logarithms, and of their ranks. What other seeds
 agree is what chance gives. Searches that have ended are not run again.
 
-    python tools/benchmarks/agreement.py configs/ddas_cls/wrn10x1_cifar10_rotated.py --epochs 4
+    python tools/benchmarks/agreement.py configs/ddas_cls/wrn10x1_cifar10_rotated_paper.py --epochs 4
 """
 
 import argparse

@@ -8,6 +8,9 @@ of the network ``part_alignments``, along the mean of the past at 0.98, and ``pa
 ``(T, parts, L^)``.
 
     python tools/benchmarks/record.py configs/yardstick/bccd_search.py --out docs/data/records/bccd_search_0.npz
+
+With ``--criterion errors`` S_val's gradient is that of a classifier's expected error, 1 - p(label), in the place of its
+loss: bounded, so that images of which the network is surely wrong do not weigh more than others.
 """
 
 import argparse
@@ -16,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.runner import Runner
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmddas.command_line import add_arguments, build_runner, load_config
 from mmddas.core import ESTIMATORS, PolicyEstimator, ViewGradients
@@ -116,14 +119,33 @@ def parts(runner: Runner) -> tuple[list[str], dict[int, int]]:
     return names, part_of
 
 
+class ExpectedErrorOnSVal(nn.Module):
+    """A classifier's loss as it is on S_train; on S_val the mean of 1 - p(label), a number."""
+
+    def __init__(self, loss: nn.Module, norm: nn.Module) -> None:
+        super().__init__()
+        self.loss = loss
+        self._norm = [norm]  # a list, for it not to become a module of this one
+
+    def forward(self, cls_score: Tensor, target: Tensor, **settings) -> Tensor:
+        """Of scores ``(N, classes)`` and labels ``(N,)``."""
+        if self._norm[0].track_running_stats:  # frozen on S_val alone
+            return self.loss(cls_score, target, **settings)
+        return (1 - cls_score.softmax(dim=1).gather(1, target[:, None])).mean()
+
+
 def main() -> None:
     parser = add_arguments(argparse.ArgumentParser(description=__doc__.splitlines()[0]))
     parser.add_argument('--out', type=Path, required=True, help='the .npz file to write')
+    parser.add_argument('--criterion', choices=['loss', 'errors'], default='loss', help='what S_val is for')
     args = parser.parse_args()
     ESTIMATORS['Recorder'] = Recorder
     config = load_config(args)
     config.train_cfg.estimator = dict(type='Recorder')
     runner = build_runner(config)
+    if args.criterion == 'errors':
+        norm = next(module for module in runner.model.modules() if isinstance(module, nn.BatchNorm2d))
+        runner.model.head.loss_module = ExpectedErrorOnSVal(runner.model.head.loss_module, norm)
     names, part_of = parts(runner)
     loop = runner.train_loop
     loop.estimator.part_of = part_of

@@ -1,4 +1,6 @@
-"""Stratified subsets of a classification data set, without a file: S_train and S_val of a search on CIFAR."""
+"""Stratified subsets of a data set, without a file: S_train and S_val of a search."""
+
+from collections import Counter
 
 import numpy as np
 from mmengine.registry import DATASETS
@@ -25,21 +27,39 @@ def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
     return shuffled[np.argsort(quantiles[shuffled], kind='stable')]
 
 
+def strata(dataset: Dataset) -> np.ndarray:
+    """What each sample is drawn as, ``(N,)``: its label; of several classes, the one that fewest images have; -1: none.
+
+    So rare classes are shared out in proportion, and frequent ones, which are in most images, come along.
+    """
+    if hasattr(dataset, 'get_gt_labels'):
+        return np.asarray(dataset.get_gt_labels())
+    try:
+        classes = [set(dataset.get_cat_ids(index)) for index in range(len(dataset))]
+    except NotImplementedError:  # BaseDataset's own: nothing is known of classes
+        return np.full(len(dataset), -1)
+    images = Counter(label for found in classes for label in found)
+    return np.array([min(found, key=lambda label: (images[label], label), default=-1) for found in classes])
+
+
 @DATASETS.register_module()
 class StratifiedSubset(Dataset):
-    """Some samples of a classification data set, each class in its proportion, drawn by a seed.
+    """Some samples of a data set, each class in its proportion, drawn by a seed.
 
     Subsets of one seed are stretches of one order: S_train as the first 2,000 samples and S_val as the next 2,000
-    (``skip=2000``) are disjoint, and the first 4,000 are both together.
+    (``skip=2000``) are disjoint, and the first 4,000 are both together. A sample with objects of several classes is
+    drawn as one of the rarest; those without objects have their share, too.
 
     Args:
-        dataset: A data set of MMPretrain's (MMEngine's ``BaseDataset`` with ``get_gt_labels()``), or its config.
+        dataset: A data set of MMDetection's or MMPretrain's (an MMEngine ``BaseDataset`` with ``get_cat_ids(index)`` or
+            ``get_gt_labels()``), or its config.
         num_samples: How many.
         skip: How many samples of the order come before the first one.
         seed: The draw's; it need not be the run's.
 
     Raises:
         ValueError: More samples than there are, or none.
+        TypeError: It is no ``BaseDataset``: a wrapper, whose inner data set is to be wrapped, or none of MMEngine's.
 
     Example:
         >>> train_dataloader = dict(batch_size=32, dataset=dict(
@@ -49,6 +69,11 @@ class StratifiedSubset(Dataset):
 
     def __init__(self, dataset: Dataset | dict, num_samples: int, skip: int = 0, seed: int = 0) -> None:
         dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        if not hasattr(dataset, 'get_subset') or hasattr(dataset, 'dataset') or hasattr(dataset, 'datasets'):
+            raise TypeError(
+                f'StratifiedSubset cannot take samples of {type(dataset).__name__}: it takes an MMEngine BaseDataset; '
+                'of wrappers (RepeatDataset, ConcatDataset, ...) wrap the inner data sets'
+            )
         dataset.full_init()
         total = len(dataset)
         if num_samples < 1 or skip < 0 or skip + num_samples > total:
@@ -56,7 +81,7 @@ class StratifiedSubset(Dataset):
                 f'StratifiedSubset: {num_samples} samples after the first {skip} are asked for, the data set has '
                 f'{total}: num_samples + skip must be at most that, num_samples at least 1'
             )
-        order = stratified_order(dataset.get_gt_labels(), seed)
+        order = stratified_order(strata(dataset), seed)
         self.indices = order[skip : skip + num_samples]
         # A data set of its own, so that what replaces a rejected sample is of the subset too.
         self.dataset = dataset.get_subset(self.indices.tolist())

@@ -2,61 +2,48 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-
 from mmengine.config import Config
 
-# What of a learning-rate schedule, counted in epochs, grows with their number.
-_SCHEDULE_KEYS = ('begin', 'end', 'T_max', 'step_size', 'milestones')
+from .data import augment_settings, look_at
+from .length import SCHEDULE_KEYS, scaled
+from .nodes import augment_configs, import_mmddas, training_dataset, type_name
+from .placing import Place, find_places, place_augments
 
 
-def type_name(node: dict) -> str:
-    """The name in a config's ``type``, which may be a class, or carry a scope or a module."""
-    kind = node.get('type')
-    return getattr(kind, '__name__', str(kind)).split('.')[-1]
-
-
-def augment_configs(node: object) -> Iterator[dict]:
-    """The dicts within a config's node that build a DDASAugment."""
-    if isinstance(node, dict):
-        if type_name(node) == 'DDASAugment':
-            yield node
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            yield from augment_configs(child)
-
-
-def set_policy(config: Config, policy: str | None) -> None:
-    """Have a training's DDASAugments follow this policy by PolicyScheduleHook, in place of what they have.
+def set_policy(config: Config, policy: str | None) -> list[Place]:
+    """Have a training follow this policy by PolicyScheduleHook, in place of what it has.
 
     Args:
-        config: Changed in place.
+        config: Changed in place. Where its pipeline has no DDASAugment, one is put where it belongs
+            (:func:`~mmddas.derivation.find_places`), with what the data say (channel order).
         policy: A policy file or a name; None takes the transforms and the hook out.
 
+    Returns:
+        The places where a DDASAugment was put.
+
     Raises:
-        ValueError: The training pipeline has no DDASAugment.
+        ValueError: The config does not train, or its pipeline has no place for a DDASAugment.
     """
-    dataset = (config.get('train_dataloader') or {}).get('dataset')
-    augments = list(augment_configs(dataset))
-    if not augments:
-        raise ValueError(
-            'The training pipeline has no DDASAugment, whose policy could be another one: put '
-            "dict(type='DDASAugment') into it, after LoadAnnotations (in classification after the image is loaded) and "
-            'before what resizes, flips or packs'
-        )
+    dataset = training_dataset(config)
     hooks = list(config.get('custom_hooks') or ())
     mine = [hook for hook in hooks if type_name(hook) == 'PolicyScheduleHook']
     config.policy_file = policy
     if policy is None:
         _remove_augments(dataset)
         config.custom_hooks = [hook for hook in hooks if hook not in mine]
-        return
-    for node in augments + mine:
+        return []
+    placed = []
+    if not list(augment_configs(dataset)):
+        # Lengths are the policy's: as it was searched, or as its authors have them.
+        settings = augment_settings(look_at(config, find_places(config)))
+        settings.pop('reference_size', None)
+        placed = place_augments(config, settings)
+    for node in [*augment_configs(dataset), *mine]:
         node.pop('policy', None)
     if not mine:
         config.custom_hooks = [*hooks, dict(type='PolicyScheduleHook')]
+    import_mmddas(config)
+    return placed
 
 
 def _remove_augments(node: object) -> None:
@@ -85,16 +72,9 @@ def set_epochs(config: Config, epochs: int) -> None:
     schedulers = config.get('param_scheduler') or []
     for scheduler in schedulers if isinstance(schedulers, (list, tuple)) else [schedulers]:
         if scheduler.get('by_epoch', True):
-            for key in _SCHEDULE_KEYS:
+            for key in SCHEDULE_KEYS:
                 if key in scheduler:
-                    scheduler[key] = _scaled(scheduler[key], factor)
-
-
-def _scaled(value: object, factor: float) -> object:
-    if isinstance(value, (list, tuple)):
-        return [_scaled(item, factor) for item in value]
-    finite = isinstance(value, (int, float)) and math.isfinite(value)
-    return round(value * factor) if finite else value
+                    scheduler[key] = scaled(scheduler[key], factor)
 
 
 def evaluate_at_the_end(config: Config) -> None:

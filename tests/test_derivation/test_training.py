@@ -5,8 +5,9 @@ import copy
 import pytest
 from mmengine.config import Config
 
-from mmddas.training_config import evaluate_at_the_end, set_epochs, set_policy
+from mmddas.derivation import evaluate_at_the_end, set_epochs, set_policy
 
+CLASSES = ('disc', 'rectangle', 'triangle')
 PIPELINE = [
     dict(type='LoadImageFromFile'),
     dict(type='DDASAugment', policy='old.json', reference_size=640),
@@ -31,7 +32,7 @@ def config(dataset=None, **settings):
 def test_the_policy_is_replaced_and_everything_else_stays():
     changed = config()
     set_policy(changed, 'zoph_v1')
-    expected = config(policy_file='zoph_v1')
+    expected = config(policy_file='zoph_v1', custom_imports=dict(imports=['mmddas']))
     del expected.train_dataloader.dataset.pipeline[1]['policy'], expected.custom_hooks[1]['policy']
     assert changed.to_dict() == expected.to_dict()
 
@@ -58,9 +59,17 @@ def test_without_a_policy_transform_and_hook_are_gone(wrapped):
     assert inner.pipeline[1].scale == (192, 144)
 
 
-def test_a_pipeline_without_the_transform_is_told_where_it_belongs():
-    with pytest.raises(ValueError, match='after LoadAnnotations'):
-        set_policy(config(dict(type='CocoDataset', pipeline=PIPELINE[::2])), None)
+def test_a_training_without_the_transform_gets_it_where_it_belongs(shapes):
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True), *PIPELINE[2:]]
+    files = dict(data_root=f'{shapes}/', ann_file='annotations/train.json', data_prefix=dict(img='train/'))
+    plain = dict(type='CocoDataset', metainfo=dict(classes=CLASSES), pipeline=pipeline, **files)
+    changed = config(plain, custom_hooks=[], default_scope='mmdet')
+    (place,) = set_policy(changed, 'zoph_v1')
+    assert str(place) == 'after LoadAnnotations, before Resize'
+    assert [step.type for step in changed.train_dataloader.dataset.pipeline][2] == 'DDASAugment'
+    assert set_policy(changed, 'zoph_v2') == []
+    set_policy(changed, None)
+    assert changed.train_dataloader.dataset.pipeline == pipeline
 
 
 def test_the_schedule_of_rates_goes_with_the_epochs():

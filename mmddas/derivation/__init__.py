@@ -1,0 +1,22 @@
+"""From a training's config to that of a search, or of a training with a policy."""
+
+from .length import Length
+from .nodes import augment_configs, type_name
+from .placing import Place, find_places, place_augments
+from .search import DerivedSearch, SearchOptions, derive_search
+from .training import evaluate_at_the_end, set_epochs, set_policy
+
+__all__ = [
+    'DerivedSearch',
+    'Length',
+    'Place',
+    'SearchOptions',
+    'augment_configs',
+    'derive_search',
+    'evaluate_at_the_end',
+    'find_places',
+    'place_augments',
+    'set_epochs',
+    'set_policy',
+    'type_name',
+]

@@ -1,0 +1,190 @@
+"""S_train and S_val from a training's data set, whatever wraps it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import DATASETS, TRANSFORMS, init_default_scope
+
+from mmddas.datasets.samples import check_sample
+
+from .nodes import inner_nodes, leaves, training_dataset, type_class, type_name
+from .placing import Place, mixes
+
+# Images that are looked at for their size.
+_PROBED = 8
+# Lengths of the operations are those of images of this size (COCO's); images of less than half, or more than twice
+# that, get them in proportion.
+REFERENCE_SIZE = 640
+# Up to this size images are taken for CIFAR's kind.
+SMALL = 64
+# Wrappers that repeat samples: an epoch's length, or how often a class is seen, is nothing to a search.
+_REPEATING = ('RepeatDataset', 'ClassBalancedDataset')
+
+
+class Probe(NamedTuple):
+    """What a data set's images are like where the operations get them.
+
+    Args:
+        images: How many there are.
+        longer_side: Of an image, in pixels, the median of some.
+        rgb: The data set brings images, which are RGB then; files are read as BGR.
+    """
+
+    images: int
+    longer_side: int
+    rgb: bool
+
+
+def probe(leaf: dict, index: int) -> Probe:
+    """Build a data set and look at some of its images behind the first ``index`` transforms.
+
+    Raises:
+        ValueError: It has no samples, or operations could not work on one: its file or what is wrong is named.
+    """
+    config = copy.deepcopy(leaf)
+    config['pipeline'] = config.get('pipeline', [])[:index]
+    dataset = DATASETS.build(config)
+    dataset.full_init()
+    if not len(dataset):
+        raise ValueError(f'The {type_name(leaf)} of the training has no samples')
+    sides, rgb = [], False
+    for sample in np.linspace(0, len(dataset) - 1, _PROBED).astype(int).tolist():
+        info = dataset.get_data_info(sample)
+        rgb = rgb or 'img' in info
+        results = dataset.pipeline(info)
+        if results is None:
+            continue  # a filter's
+        if 'img' not in results:
+            raise ValueError(
+                f'The transforms {[type_name(step) for step in config["pipeline"]]} of {type_name(leaf)} load no '
+                'image: a transform of your own that loads has a name that begins with Load, or a base class that does'
+            )
+        try:
+            check_sample(results)
+        except ValueError as error:
+            raise ValueError(f'{results.get("img_path", f"sample {sample}")}: {error}') from error
+        sides.append(max(results['img'].shape[:2]))
+    if not sides:
+        raise ValueError(f'The pipeline of {type_name(leaf)} rejects all of its samples that were tried')
+    return Probe(len(dataset), int(np.median(sides)), rgb)
+
+
+def look_at(config: Config, places: list[Place]) -> list[Probe]:
+    """:func:`probe` of every data set of a training, in the order of :func:`leaves`."""
+    init_default_scope(config.get('default_scope') or 'mmengine')
+    found = []
+    for leaf in leaves(training_dataset(config)):
+        steps = leaf.get('pipeline') or []
+        # Where the operations come in a wrapper's pipeline, the data set's own comes wholly before them.
+        index = next((place.index for place in places if place.pipeline is steps), len(steps))
+        found.append(probe(leaf, index))
+    return found
+
+
+def augment_settings(probes: list[Probe]) -> dict:
+    """Of DDASAugment, where the data say so."""
+    settings = {}
+    side = sorted(found.longer_side for found in probes)[len(probes) // 2]
+    if side > SMALL and not REFERENCE_SIZE / 2 <= side <= REFERENCE_SIZE * 2:
+        settings['reference_size'] = REFERENCE_SIZE
+    if any(found.rgb for found in probes):
+        settings['channel_order'] = 'rgb'
+    return settings
+
+
+def shares(counts: list[int], wanted: int) -> list[int]:
+    """``wanted`` samples of data sets of these sizes, in proportion: as many in all, and of none more than it has."""
+    ends = np.round(np.cumsum(counts) / sum(counts) * wanted).astype(int)
+    return np.diff(ends, prepend=0).tolist()
+
+
+def take(dataset: dict, numbers: list[int], skips: list[int], seed: int) -> dict:
+    """A copy of a data set's config with some samples of each data set within, in the order of :func:`leaves`.
+
+    Args:
+        dataset: With its wrappers.
+        numbers: How many; a data set of which there are none is left out.
+        skips: How many of the order come before them.
+        seed: The order's.
+    """
+    parts = iter(zip(numbers, skips, strict=True))
+    return _taken(copy.deepcopy(dataset), parts, seed)
+
+
+def _taken(node: dict, parts: Iterator[tuple[int, int]], seed: int) -> dict | None:
+    if not inner_nodes(node):
+        number, skip = next(parts)
+        subset = dict(type='StratifiedSubset', num_samples=number, skip=skip, seed=seed, dataset=node)
+        return subset if number else None
+    if isinstance(node.get('dataset'), dict):
+        node['dataset'] = _taken(node['dataset'], parts, seed)
+        return node if node['dataset'] else None
+    node['datasets'] = [found for child in node['datasets'] if (found := _taken(child, parts, seed))]
+    return node if node['datasets'] else None
+
+
+def unrepeated(dataset: dict) -> dict:
+    """Without the wrappers that repeat samples."""
+    while type_name(dataset) in _REPEATING:
+        dataset = dataset['dataset']
+    if not inner_nodes(dataset):
+        return dataset
+    copied = dict(dataset)
+    if isinstance(dataset.get('dataset'), dict):
+        copied['dataset'] = unrepeated(dataset['dataset'])
+    if dataset.get('datasets'):
+        copied['datasets'] = [unrepeated(child) for child in dataset['datasets']]
+    return copied
+
+
+def plain(dataset: dict, scope: str | None) -> dict:
+    """What S_val is loaded by: the training's transforms, but for DDASAugment and what mixes images.
+
+    A MultiImageMixDataset gives way to its data set, whose pipeline gets its transforms that work on one image; not the
+    RandomAffine that crops a mosaic.
+    """
+    if type_name(dataset) == 'MultiImageMixDataset':
+        inner = plain(dataset['dataset'], scope)
+        single = [step for step in dataset['pipeline'] if not _of_mixtures(step, scope)]
+        for leaf in leaves(inner):
+            leaf['pipeline'] = [*leaf['pipeline'], *copy.deepcopy(single)]
+        return inner
+    copied = copy.deepcopy(dataset)
+    if copied.get('pipeline'):
+        copied['pipeline'] = [step for step in copied['pipeline'] if type_name(step) != 'DDASAugment']
+    for key in ('dataset', 'datasets'):
+        if isinstance(copied.get(key), dict):
+            copied[key] = plain(copied[key], scope)
+        elif copied.get(key):
+            copied[key] = [plain(child, scope) for child in copied[key]]
+    return copied
+
+
+def _of_mixtures(step: dict, scope: str | None) -> bool:
+    kind = type_class(TRANSFORMS, step, scope)
+    return type_name(step) == 'DDASAugment' or step.get('border') is not None or (kind is not None and mixes(kind))
+
+
+def elsewhere(dataset: dict, ann_file: str | None, data_root: str | None) -> dict:
+    """S_val's data set from other files: the first of the training's, with these in the place of its own.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder.
+    """
+    leaf = copy.deepcopy(next(leaves(dataset)))
+    if data_root is not None:
+        if not Path(data_root).is_dir():
+            raise FileNotFoundError(f'--val-data-root: there is no folder {data_root!r}')
+        leaf['data_root'] = data_root
+    if ann_file is not None:
+        inside = Path(leaf.get('data_root') or '', ann_file)
+        if not inside.is_file() and not Path(ann_file).is_file():
+            raise FileNotFoundError(f'--val-ann: there is no file {ann_file!r}, nor {str(inside)!r}')
+        leaf['ann_file'] = ann_file if inside.is_file() else str(Path(ann_file).resolve())
+    return leaf

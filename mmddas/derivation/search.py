@@ -1,0 +1,280 @@
+"""A search's config from that of the training that its policy is for."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from mmengine.config import Config
+
+from mmddas.core import SearchSpace
+from mmddas.engine.preconditions import SWITCHING_HOOKS
+from mmddas.engine.tasks import TASKS
+
+from .data import SMALL, Probe, augment_settings, elsewhere, look_at, plain, probe, shares, take, unrepeated
+from .length import Length, search_length, shrink_schedule, training_passes
+from .nodes import augment_configs, import_mmddas, leaves, training_dataset, type_name
+from .placing import Place, find_places, place_augments
+from .text import config_text
+
+NUM_SUB_POLICIES = 6
+SEED = 0
+# Hooks that are for what an evaluation sees, and those that need one: a search does not evaluate.
+_EVALUATING_HOOKS = ('EMAHook', 'EarlyStoppingHook')
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """What may be said about a search beside the training's config.
+
+    Args:
+        val_share: S_val's share of the images.
+        num_train, num_val: Images of S_train and S_val, in the place of the share.
+        val_ann, val_data_root: S_val from this annotation file, or from below this folder.
+        budget: A search's cost, as a share of the training's.
+        epochs: A search's length, in the place of the budget.
+        space: A preset of candidates.
+
+    Raises:
+        ValueError: One of the numbers is out of its range.
+    """
+
+    val_share: float = 1 / 3
+    num_train: int | None = None
+    num_val: int | None = None
+    val_ann: str | None = None
+    val_data_root: str | None = None
+    budget: float = 0.25
+    epochs: int | None = None
+    space: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.val_share < 1:
+            raise ValueError(f'--val-share is a share of the images, between 0 and 1, got {self.val_share}')
+        if not (math.isfinite(self.budget) and self.budget > 0):
+            raise ValueError(f'--budget is a share of the cost of the training, above 0, got {self.budget}')
+        for name in ('num_train', 'num_val', 'epochs'):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise ValueError(f'--{name.replace("_", "-")} is a number of at least 1, got {number}')
+        if self.num_val is not None and self.is_elsewhere:
+            raise ValueError(
+                '--num-val is for images drawn from the training; with --val-ann or --val-data-root all count'
+            )
+
+    @property
+    def is_elsewhere(self) -> bool:
+        return self.val_ann is not None or self.val_data_root is not None
+
+
+class DerivedSearch(NamedTuple):
+    """A search that was derived.
+
+    Args:
+        config: Its config.
+        text: The same, as a commented file.
+        lines: What was derived, for the terminal.
+        warnings: What should be known before it is run.
+        length: How long it is.
+    """
+
+    config: Config
+    text: str
+    lines: list[str]
+    warnings: list[str]
+    length: Length
+
+
+def derive_search(
+    training: Config, source: str, options: SearchOptions | None = None, processes: int = 1
+) -> DerivedSearch:
+    """Everything that a search needs, from a training's config and data.
+
+    Args:
+        training: Any of MMDetection's or MMPretrain's that trains; not changed.
+        source: Its name, for comments.
+        options: Of the search.
+        processes: That it will run on, each with batches of the training's size.
+
+    Raises:
+        ValueError: The config does not train, or not for a task that policies are searched for; or its pipeline has no
+            place for the operations; or there are not as many images as are asked for.
+        FileNotFoundError: Its data are not there.
+    """
+    options = options or SearchOptions()
+    config = copy.deepcopy(training)
+    scope = config.get('default_scope')
+    if scope not in TASKS:
+        raise ValueError(
+            f'{source} has default_scope={scope!r}: searches are derived from trainings of {" and ".join(TASKS)}'
+        )
+    dataset = training_dataset(config)
+    left_out = _leave_out(config, dataset)
+    dataset = training_dataset(config)
+    places, placed = find_places(config), False
+    probes = look_at(config, places)
+    settings = augment_settings(probes)
+    if not list(augment_configs(dataset)):
+        place_augments(config, settings)
+        placed = True
+
+    counts = [found.images for found in probes]
+    batch = (config.train_dataloader.get('batch_size') or 1) * processes
+    clean = plain(unrepeated(dataset), scope)
+    val_elsewhere = elsewhere(clean, options.val_ann, options.val_data_root) if options.is_elsewhere else None
+    length = search_length(
+        training_passes(config, sum(counts), batch),
+        sum(counts) + (_count(val_elsewhere) if val_elsewhere else 0),
+        batch,
+        NUM_SUB_POLICIES + 2,
+        options.num_train,
+        _count(val_elsewhere) if val_elsewhere else options.num_val,
+        options.val_share,
+        options.budget,
+        options.epochs,
+    )
+    train_numbers = shares(counts, length.num_train)
+    left = [count - number for count, number in zip(counts, train_numbers, strict=True)]
+    s_train = take(unrepeated(dataset), train_numbers, [0] * len(counts), SEED)
+    s_val = val_elsewhere or take(clean, shares(left, length.num_val), train_numbers, SEED)
+
+    _set_up(config, s_train, s_val, length, batch, sum(counts), options, probes, scope)
+    lines = _lines(source, config, counts, length, options, places[0], placed, settings, left_out)
+    return DerivedSearch(config, config_text(config, source, lines), lines, _warnings(config, options, length), length)
+
+
+def _count(leaf: dict) -> int:
+    return probe(leaf, 1).images
+
+
+def _leave_out(config: Config, dataset: dict) -> list[str]:
+    """Take out what a search cannot have, or has no use for; returns the names."""
+    hooks = config.get('custom_hooks') or []
+    names = (*SWITCHING_HOOKS, *_EVALUATING_HOOKS, 'PolicyScheduleHook')
+    found = [type_name(hook) for hook in hooks if type_name(hook) in names]
+    config.custom_hooks = [hook for hook in hooks if type_name(hook) not in names]
+    for node in (dataset, *leaves(dataset)):
+        steps = node.get('pipeline') or []
+        cached = [type_name(step) for step in steps if type_name(step).startswith('Cached')]
+        if cached:
+            node['pipeline'] = [step for step in steps if type_name(step) not in cached]
+            found += cached
+    # MMPretrain's mixing of whole batches, by the model or its preprocessor: S_val is not to be augmented.
+    for node, key in (
+        (config.model.get('train_cfg') or {}, 'augments'),
+        (config.get('data_preprocessor') or {}, 'batch_augments'),
+        (config.model.get('data_preprocessor') or {}, 'batch_augments'),
+    ):
+        if config.get('default_scope') == 'mmpretrain' and node.get(key):
+            augments = node.pop(key)
+            augments = augments.get('augments', []) if isinstance(augments, dict) else augments
+            found += [type_name(step) for step in augments]
+    return list(dict.fromkeys(found))
+
+
+def _set_up(
+    config: Config,
+    s_train: dict,
+    s_val: dict,
+    length: Length,
+    batch: int,
+    images: int,
+    options: SearchOptions,
+    probes: list[Probe],
+    scope: str,
+) -> None:
+    """Put loop, loaders, rates, logging and checkpoints in place."""
+    loader = dict(config.train_dataloader, dataset=s_train, sampler=dict(type='DefaultSampler', shuffle=True))
+    policy_loader = copy.deepcopy(loader) | dict(dataset=s_val)
+    side = max(found.longer_side for found in probes)
+    preset = 'detection' if scope == 'mmdet' else 'cifar' if side <= SMALL else 'imagenet'
+    shrink_schedule(config, length.steps, math.ceil(length.training_passes / batch))
+    config.train_dataloader = loader
+    config.train_cfg = dict(
+        type='DDASSearchLoop',
+        max_epochs=length.epochs,
+        policy_dataloader=policy_loader,
+        search_space=options.space or preset,
+        num_ops=2,
+        num_sub_policies=NUM_SUB_POLICIES,
+        estimator=dict(type='ShrinkageEstimator'),
+    )
+    import_mmddas(config)
+    hooks = config.setdefault('default_hooks', {})
+    hooks['checkpoint'] = dict(type='CheckpointHook', interval=1, by_epoch=True, max_keep_ckpts=1)
+    hooks['logger'] = dict(type='LoggerHook', interval=min(20, math.ceil(length.num_train / batch)))
+    config.log_processor = dict(type='DDASLogProcessor', window_size=50, by_epoch=True)
+    if (config.get('randomness') or {}).get('seed') is None:
+        config.randomness = dict(config.get('randomness') or {}, seed=SEED)
+
+
+def draws_per_operation(space: SearchSpace, steps: int) -> float:
+    """How often an operation is tried in a search, on average."""
+    operations = len({candidate.op for candidate in space.candidates})
+    return steps * NUM_SUB_POLICIES * space.num_ops / operations
+
+
+def _lines(
+    source: str,
+    config: Config,
+    counts: list[int],
+    length: Length,
+    options: SearchOptions,
+    place: Place,
+    placed: bool,
+    settings: dict,
+    left_out: list[str],
+) -> list[str]:
+    loop = config.train_cfg
+    space = SearchSpace.preset(loop.search_space, loop.num_ops)
+    epochs = _counted(length.epochs, 'epoch')
+    share = length.passes / length.training_passes
+    val = 'other data' if options.is_elsewhere else 'the training images'
+    where = f'DDASAugment {place}' if placed else 'DDASAugment where the config has it'
+    return [
+        f'{"from":10}{source}, {sum(counts):,} training images',
+        f'{"S_train":10}{length.num_train:,} of these, each class in its proportion (seed {SEED})',
+        f'{"S_val":10}{length.num_val:,} of {val}, never augmented',
+        f'{"place":10}{where}{"".join(f", {key}={value!r}" for key, value in settings.items()) if placed else ""}',
+        f'{"space":10}{loop.search_space}: {len(space)} candidates, two in a sub-policy',
+        f'{"length":10}{epochs}, {length.steps:,} steps of {length.batch} images; {share:.0%} of the passes of '
+        'the training',
+        f'{"rates":10}the schedule of the training, shrunk to {length.steps:,} steps',
+        f'{"estimator":10}ShrinkageEstimator, {NUM_SUB_POLICIES} sub-policies a step; an operation is drawn some '
+        f'{draws_per_operation(space, length.steps):.0f} times',
+        f'{"left out":10}{", ".join(left_out) or "nothing"}; no evaluation, a checkpoint after every epoch',
+    ]
+
+
+def _counted(number: int, what: str) -> str:
+    return f'{number:,} {what}{"" if number == 1 else "s"}'
+
+
+# Below so many draws an operation, ranks of operations agree between seeds by less than 0.8 (docs/searches.md).
+ENOUGH_DRAWS = 100
+
+
+def _warnings(config: Config, options: SearchOptions, length: Length) -> list[str]:
+    found = []
+    loop = config.train_cfg
+    draws = draws_per_operation(SearchSpace.preset(loop.search_space, loop.num_ops), length.steps)
+    if draws < ENOUGH_DRAWS:
+        needed = math.ceil(length.epochs * ENOUGH_DRAWS / draws)
+        found.append(
+            f'An operation is drawn some {draws:.0f} times, and below {ENOUGH_DRAWS} chance decides: --epochs {needed} '
+            'would do, or a larger --budget'
+        )
+    if options.val_ann is not None:
+        for name in ('val_dataloader', 'test_dataloader'):
+            dataset = (config.get(name) or {}).get('dataset') or {}
+            files = {Path(leaf.get('ann_file') or '-').name for leaf in leaves(dataset)}
+            if Path(options.val_ann).name in files:
+                found.append(
+                    f'{options.val_ann} is the annotation file of {name}: what is measured on it after the search is '
+                    'no longer unseen. Test data must not be used for a search'
+                )
+                break
+    return found

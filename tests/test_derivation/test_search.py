@@ -1,0 +1,181 @@
+"""A search derived from a training: its data, its config as a file, what it says and what it refuses."""
+
+import copy
+from collections import Counter
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import DATASETS
+
+from mmddas.derivation import SearchOptions, derive_search
+from mmddas.derivation.data import plain, shares, take, unrepeated
+
+CLASSES = ('disc', 'rectangle', 'triangle')
+LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True)]
+END = [dict(type='Resize', scale=(64, 64)), dict(type='RandomFlip', prob=0.5), dict(type='PackDetInputs')]
+
+
+@pytest.fixture
+def coco(shapes):
+    def make(split: str = 'train', pipeline: list | None = None, **settings) -> dict:
+        return dict(
+            type='CocoDataset',
+            data_root=f'{shapes}/',
+            ann_file=f'annotations/{split}.json',
+            data_prefix=dict(img=f'{split}/'),
+            metainfo=dict(classes=CLASSES),
+            pipeline=copy.deepcopy(pipeline or [*LOAD, *END]),
+            **settings,
+        )
+
+    return make
+
+
+@pytest.fixture
+def training(coco):
+    def make(dataset: dict | None = None, epochs: int = 100, **settings) -> Config:
+        nodes = dict(
+            default_scope='mmdet',
+            model=dict(type='RetinaNet'),
+            train_dataloader=dict(batch_size=2, num_workers=0, dataset=dataset or coco()),
+            train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=epochs, val_interval=1),
+            param_scheduler=[dict(type='MultiStepLR', milestones=[80], by_epoch=True)],
+            optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01)),
+        )
+        return Config(nodes | settings)
+
+    return make
+
+
+def paths(dataset) -> Counter:
+    return Counter(dataset.get_data_info(index)['img_path'] for index in range(len(dataset)))
+
+
+def parts(config: Config) -> tuple:
+    nodes = config.train_dataloader.dataset, config.train_cfg.policy_dataloader.dataset
+    return tuple(DATASETS.build(node) for node in copy.deepcopy(nodes))
+
+
+def test_s_train_and_s_val_share_no_image_and_leave_none_out(training):
+    s_train, s_val = map(paths, parts(derive_search(training(), 'my.py').config))
+    assert (sum(s_train.values()), sum(s_val.values())) == (8, 4)
+    assert not s_train & s_val and set((s_train | s_val).values()) == {1}
+
+
+def test_of_several_data_sets_each_gives_its_share(training, coco):
+    both = dict(type='ConcatDataset', datasets=[coco(), coco('val')])
+    wrapped = dict(type='RepeatDataset', times=3, dataset=both)
+    derived = derive_search(training(wrapped), 'my.py', SearchOptions(num_train=10, num_val=5))
+    s_train, s_val = map(paths, parts(derived.config))
+    assert not s_train & s_val
+    for found, (of_train, of_val) in ((s_train, (6, 4)), (s_val, (3, 2))):
+        splits = Counter(path.split('/')[-2] for path in found)
+        assert splits == dict(train=of_train, val=of_val)
+
+
+@pytest.mark.parametrize('counts', [[1, 1], [7], [3, 0, 5], [100, 1, 10, 1]])
+def test_shares_are_never_more_than_there_is(counts):
+    for first in range(sum(counts) + 1):
+        numbers = shares(counts, first)
+        left = [count - number for count, number in zip(counts, numbers, strict=True)]
+        assert sum(numbers) == first and min(left) >= 0
+        for second in range(sum(left) + 1 if sum(left) else 0):
+            rest = shares(left, second)
+            assert sum(rest) == second and all(0 <= a <= b for a, b in zip(rest, left, strict=True))
+
+
+def test_a_data_set_without_a_share_is_left_out(coco):
+    both = dict(type='ConcatDataset', datasets=[coco(), coco('val')])
+    found = take(both, [3, 0], [0, 0], seed=0)
+    assert len(found['datasets']) == 1 and found['datasets'][0]['num_samples'] == 3
+
+
+def test_s_val_is_loaded_as_the_training_but_for_the_operations_and_what_mixes(coco):
+    steps = [
+        dict(type='Mosaic', img_scale=(64, 64)),
+        dict(type='RandomAffine', border=(-32, -32)),
+        dict(type='MixUp', img_scale=(64, 64)),
+        dict(type='DDASAugment'),
+        *END,
+    ]
+    mixed = dict(type='MultiImageMixDataset', dataset=coco(pipeline=LOAD), pipeline=steps)
+    found = plain(unrepeated(dict(type='RepeatDataset', times=2, dataset=mixed)), 'mmdet')
+    assert found == coco(pipeline=[*LOAD, *END])
+
+
+def test_s_val_from_elsewhere(training, coco, shapes):
+    options = SearchOptions(val_ann='annotations/val.json', val_data_root=str(shapes))
+    config = training(val_dataloader=dict(dataset=coco('val')))
+    derived = derive_search(config, 'my.py', options)
+    s_val = derived.config.train_cfg.policy_dataloader.dataset
+    assert s_val == coco('val') | dict(data_prefix=dict(img='train/'), data_root=str(shapes))
+    assert derived.length[:2] == (12, 8)
+    assert 'annotations/val.json is the annotation file of val_dataloader' in derived.warnings[-1]
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(val_ann='nowhere.json'), "--val-ann: there is no file 'nowhere.json', nor "),
+        (dict(val_data_root='nowhere'), "--val-data-root: there is no folder 'nowhere'"),
+    ],
+)
+def test_files_that_are_not_there_are_named(training, options, message):
+    with pytest.raises(FileNotFoundError, match=message):
+        derive_search(training(), 'my.py', SearchOptions(**options))
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(val_share=1.0), '--val-share is a share of the images, between 0 and 1, got 1.0'),
+        (dict(budget=0), '--budget is a share of the cost of the training, above 0, got 0'),
+        (dict(num_train=0), '--num-train is a number of at least 1, got 0'),
+        (dict(epochs=-1), '--epochs is a number of at least 1, got -1'),
+        (dict(num_val=3, val_ann='a.json'), '--num-val is for images drawn from the training'),
+        (dict(space='detecton'), 'detecton'),
+    ],
+)
+def test_options_out_of_range_are_refused(training, options, message):
+    with pytest.raises(ValueError, match=message):
+        derive_search(training(), 'my.py', SearchOptions(**options))
+
+
+def test_a_config_of_another_kind_is_told_what_is_needed(training):
+    with pytest.raises(ValueError, match="default_scope='mmseg': searches are derived from trainings of mmdet and"):
+        derive_search(training(default_scope='mmseg'), 'my.py')
+    with pytest.raises(ValueError, match='no train_dataloader'):
+        derive_search(Config(dict(default_scope='mmdet')), 'my.py')
+
+
+def test_too_few_draws_come_with_the_epochs_that_would_do(training):
+    derived = derive_search(training(epochs=20), 'my.py')
+    (warning,) = derived.warnings
+    epochs = int(warning.split('--epochs ')[1].split()[0])
+    assert derive_search(training(), 'my.py', SearchOptions(epochs=epochs)).warnings == []
+    assert derive_search(training(), 'my.py', SearchOptions(epochs=epochs - 1)).warnings
+
+
+def test_the_file_is_the_config(training):
+    derived = derive_search(training(custom_hooks=[dict(type='EMAHook'), dict(type='MyHook', size=(1,))]), 'my.py')
+    read = Config.fromstring(derived.text, '.py')
+    for key, node in read.items():
+        assert node == derived.config[key], key
+    assert read.custom_hooks == [dict(type='MyHook', size=(1,))]
+    assert derived.text.startswith('"""A search for a policy, derived from my.py.\n')
+    for line in derived.lines:
+        assert line in derived.text
+    assert 'EMAHook' in derived.lines[-1]
+
+
+def test_the_same_training_gives_the_same_search(training):
+    assert derive_search(training(), 'my.py').text == derive_search(training(), 'my.py').text
+
+
+def test_small_images_get_lengths_in_proportion_and_images_of_a_data_set_are_rgb(training, images, monkeypatch):
+    monkeypatch.setattr('mmpretrain.datasets.CIFAR10._check_integrity', lambda self: True)
+    steps = [dict(type='RandomCrop', crop_size=32, padding=4), dict(type='PackInputs')]
+    cifar = dict(type='CIFAR10', data_root=str(images / 'cifar10'), split='train', pipeline=steps)
+    config = derive_search(training(cifar, default_scope='mmpretrain'), 'my.py').config
+    assert config.train_dataloader.dataset.dataset.pipeline[0] == dict(type='DDASAugment', channel_order='rgb')
+    assert config.train_cfg.search_space == 'cifar'
