@@ -11,6 +11,7 @@ from typing import NamedTuple
 from mmengine.config import Config
 
 from mmddas.core import SearchSpace
+from mmddas.engine.overview import ENOUGH_DRAWS, draws_per_operation, epochs_for_evidence
 from mmddas.engine.preconditions import SWITCHING_HOOKS
 from mmddas.engine.tasks import TASKS
 
@@ -211,12 +212,6 @@ def _set_up(
         config.randomness = dict(config.get('randomness') or {}, seed=SEED)
 
 
-def draws_per_operation(space: SearchSpace, steps: int) -> float:
-    """How often an operation is tried in a search, on average."""
-    operations = len({candidate.op for candidate in space.candidates})
-    return steps * NUM_SUB_POLICIES * space.num_ops / operations
-
-
 def _lines(
     source: str,
     config: Config,
@@ -244,7 +239,7 @@ def _lines(
         'the training',
         f'{"rates":10}the schedule of the training, shrunk to {length.steps:,} steps',
         f'{"estimator":10}ShrinkageEstimator, {NUM_SUB_POLICIES} sub-policies a step; an operation is drawn some '
-        f'{draws_per_operation(space, length.steps):.0f} times',
+        f'{draws_per_operation(space, NUM_SUB_POLICIES, length.steps):.0f} times',
         f'{"left out":10}{", ".join(left_out) or "nothing"}; no evaluation, a checkpoint after every epoch',
     ]
 
@@ -253,19 +248,15 @@ def _counted(number: int, what: str) -> str:
     return f'{number:,} {what}{"" if number == 1 else "s"}'
 
 
-# Below so many draws an operation, ranks of operations agree between seeds by less than 0.8 (docs/searches.md).
-ENOUGH_DRAWS = 100
-
-
 def _warnings(config: Config, options: SearchOptions, length: Length) -> list[str]:
     found = []
     loop = config.train_cfg
-    draws = draws_per_operation(SearchSpace.preset(loop.search_space, loop.num_ops), length.steps)
-    if draws < ENOUGH_DRAWS:
-        needed = math.ceil(length.epochs * ENOUGH_DRAWS / draws)
+    space = SearchSpace.preset(loop.search_space, loop.num_ops)
+    needed = epochs_for_evidence(space, NUM_SUB_POLICIES, length.steps, length.epochs)
+    if needed is not None:
         found.append(
-            f'An operation is drawn some {draws:.0f} times, and below {ENOUGH_DRAWS} chance decides: --epochs {needed} '
-            'would do, or a larger --budget'
+            f'An operation is drawn some {draws_per_operation(space, NUM_SUB_POLICIES, length.steps):.0f} times, and '
+            f'below {ENOUGH_DRAWS} chance decides which ones lead: --epochs {needed} would do, or a larger --budget'
         )
     if options.val_ann is not None:
         for name in ('val_dataloader', 'test_dataloader'):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -31,18 +32,22 @@ class DataSummary(NamedTuple):
         objects: How many of each class, by label; None where its samples have no list of objects, as for
             classification.
         files: The annotation files.
+        images_of: How many images have each class, by label.
+        without: How many have no object.
     """
 
     classes: tuple[str, ...] | None
     images: set[str]
     objects: Counter[int] | None
     files: list[str]
+    images_of: Counter[int]
+    without: int
 
 
 def summary(dataset: Dataset) -> DataSummary:
     """Look at all annotations of a data set and of those that it wraps."""
     classes = getattr(dataset, 'metainfo', {}).get('classes')
-    images, objects, files = set(), None, []
+    images, objects, files, images_of, without = set(), None, [], Counter(), 0
     for part in datasets_within(dataset):
         if inner_datasets(part) or not hasattr(part, 'get_data_info'):
             continue
@@ -52,8 +57,13 @@ def summary(dataset: Dataset) -> DataSummary:
             images.add(_image(info, unknown=f'sample {index} of {id(part)}'))
             if 'instances' in info:
                 objects = Counter() if objects is None else objects
-                objects.update(instance.get('bbox_label') for instance in info['instances'])
-    return DataSummary(None if classes is None else tuple(classes), images, objects, files)
+                labels = [instance.get('bbox_label') for instance in info['instances']]
+                objects.update(labels)
+                images_of.update(set(labels))
+                without += not labels
+            elif 'gt_label' in info:
+                images_of.update(np.unique(info['gt_label']).tolist())
+    return DataSummary(None if classes is None else tuple(classes), images, objects, files, images_of, without)
 
 
 def _image(info: dict, unknown: str) -> str:
@@ -83,10 +93,19 @@ def check_data(train: Dataset, val: Dataset) -> None:
             f'The classes of S_train are {_listed(here)}, those of S_val {_listed(there)}: give both data sets, '
             'policy_dataloader.dataset too, the same metainfo=dict(classes=(...))'
         )
+    print_log(f'S_train and S_val:\n{data_table(*summaries.values())}', logger='current')
     for name, found in summaries.items():
-        absent = [kind for label, kind in enumerate(found.classes or ()) if found.objects and not found.objects[label]]
-        if absent:
-            _warn(f'{name} has no object of {_listed(tuple(absent))}')
+        absent = [kind for label, kind in enumerate(found.classes or ()) if not found.images_of[label]]
+        if absent and found.images_of:
+            what = 'image' if found.objects is None else 'object'
+            _warn(f'{name} has no {what} of {_listed(tuple(absent))}')
+    copies = list(copies_under_other_names(summaries['S_train'].images, summaries['S_val'].images))
+    if copies:
+        _warn(
+            f'S_TRAIN AND S_VAL SHARE {len(copies)} IMAGES UNDER OTHER NAMES, such as {copies[0][0]} and '
+            f'{copies[0][1]}: the policy is judged on what the network learns by heart. Keep the copies of an image in '
+            'one of the two'
+        )
     shared = len(summaries['S_train'].images & summaries['S_val'].images)
     total = len(summaries['S_val'].images)
     if shared and shared == total:
@@ -99,6 +118,54 @@ def check_data(train: Dataset, val: Dataset) -> None:
             f'S_TRAIN AND S_VAL SHARE {shared} IMAGES, of {total} of S_val: the policy is judged on what the network '
             'learns by heart. Split the training images, as tools/dataset_tools/make_coco_proxy.py does'
         )
+
+
+def data_table(train: DataSummary, val: DataSummary) -> str:
+    """Images and objects of each class in S_train and S_val, as text; of many classes those with most and fewest."""
+    names = train.classes or tuple(map(str, range(1 + max([*train.images_of, *val.images_of, -1]))))
+    order = sorted(range(len(names)), key=lambda label: (-train.images_of[label], label))
+    if len(order) > 2 * _SHOWN + 1:
+        order = [*order[:_SHOWN], None, *order[-_SHOWN:]]
+    rows = [('class', *(f'{name} {what}' for name in ('S_train', 'S_val') for what in _counted(train)))]
+    for label in order:
+        if label is None:
+            rows.append((f'... {len(names) - 2 * _SHOWN} more', *[''] * (len(rows[0]) - 1)))
+        else:
+            rows.append((str(names[label]), *_counts(train, label), *_counts(val, label)))
+    if train.objects is not None:
+        rows.append(('no object', f'{train.without:,}', '', f'{val.without:,}', ''))
+        total = [(f'{len(found.images):,}', f'{sum(found.objects.values()):,}') for found in (train, val)]
+    else:
+        total = [(f'{len(found.images):,}',) for found in (train, val)]
+    rows.append(('all', *total[0], *total[1]))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ['  '.join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
+    return '\n'.join(f'  {line}' for line in lines)
+
+
+def _counted(found: DataSummary) -> tuple[str, ...]:
+    return ('images',) if found.objects is None else ('images', 'objects')
+
+
+def _counts(found: DataSummary, label: int) -> tuple[str, ...]:
+    images = f'{found.images_of[label]:,}'
+    return (images,) if found.objects is None else (images, f'{found.objects[label]:,}')
+
+
+def copies_under_other_names(train: set[str], val: set[str]) -> Iterator[tuple[str, str]]:
+    """Files of S_val, each with one of S_train that has the same content; only files of equal size are read."""
+    sizes: dict[int, list[str]] = {}
+    for path in sorted(train - val):
+        if os.path.isfile(path):
+            sizes.setdefault(os.path.getsize(path), []).append(path)
+    for path in sorted(val - train):
+        same = sizes.get(os.path.getsize(path), ()) if os.path.isfile(path) else ()
+        yield from [(path, other) for other in same if _hash(other) == _hash(path)][:1]
+
+
+@functools.cache
+def _hash(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from .checkpoints import protect_checkpoints
 from .data_checks import check_data, empty_data_explained
 from .hooks.policy_figure_hook import PolicyFigureHook
 from .hooks.policy_snapshot_hook import PolicySnapshotHook
+from .overview import say_how_long
 from .preconditions import check_hooks, check_optimizer, check_passes, check_whole_numbers, check_work_dir
 from .processes import share_findings
 from .search_step import SearchStep
@@ -128,6 +129,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self._memory: dict = {}  # of the network of a resumed search, for the step when it is made
         self._stopping = Stopping()
         self._watch = StepWatch(max_skipped_in_a_row)
+        say_how_long(space, num_sub_policies, len(self.dataloader), max_epochs)
         check_hooks(runner.hooks)
         protect_checkpoints(runner)
         for hook in (PolicySnapshotHook, PolicyFigureHook):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from mmengine.dataset import BaseDataset
 from mmengine.runner import Runner
 
-from mmddas.engine.data_checks import check_data, summary
+from mmddas.engine.data_checks import DataSummary, _hash, check_data, copies_under_other_names, summary
 
 DATA = ('train_dataloader', 'train_cfg.policy_dataloader')
 
@@ -111,12 +112,39 @@ def test_images_in_memory_are_told_apart_by_their_pixels():
     assert summary(Arrays()).objects is None
 
 
-def test_copies_of_a_folder_are_other_images(search_config, shapes, tmp_path):
-    """Only places tell files apart: what is in them is not read."""
+def test_copies_under_another_name_are_warned_of(search_config, shapes, tmp_path):
     shutil.copytree(shapes, tmp_path / 'copy')
     config = search_config()
     data_of(config, DATA[1]).update(
         data_root=f'{tmp_path}/copy/', ann_file='annotations/train.json', data_prefix=dict(img='train/')
     )
     build_loop(config)
-    assert 'SHARE' not in log_of(config)
+    log = log_of(config)
+    assert 'S_TRAIN AND S_VAL SHARE 12 IMAGES UNDER OTHER NAMES, such as ' in log
+    assert '/copy/train/' in log and f'{shapes}/train/' in log
+
+
+def test_other_images_of_one_size_are_no_copies(search_config, tmp_path):
+    for name, number in (('a', 1), ('b', 2)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'image.bin').write_bytes(bytes([number]) * 100)
+    found = [DataSummary(None, {f'{tmp_path}/{name}/image.bin'}, None, [], Counter(), 0) for name in 'ab']
+    assert list(copies_under_other_names(found[0].images, found[1].images)) == []
+    (tmp_path / 'b' / 'image.bin').write_bytes(bytes([1]) * 100)
+    _hash.cache_clear()
+    assert len(list(copies_under_other_names(found[0].images, found[1].images))) == 1
+
+
+def test_the_classes_of_both_are_a_table(search_config):
+    config = search_config({'log_level': 'INFO'})
+    build_loop(config)
+    content = {}
+    for split in ('train', 'val'):
+        content[split] = json.loads(Path(data_of(config, DATA[0]).data_root, f'annotations/{split}.json').read_text())
+    (line,) = [line.split() for line in log_of(config).splitlines() if line.strip().startswith('disc ')]
+    expected = []
+    for split in ('train', 'val'):
+        label = next(c['id'] for c in content[split]['categories'] if c['name'] == 'disc')
+        images = [a['image_id'] for a in content[split]['annotations'] if a['category_id'] == label]
+        expected += [str(len(set(images))), str(len(images))]
+    assert line[1:] == expected
