@@ -16,7 +16,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 import mmddas  # noqa: F401  (registers the search loop, and makes MMCV work without compiled operators)
-from mmddas.command_line import add_arguments, build_runner, end_process, load_config
+from mmddas.command_line import add_arguments, build_runner, check_data, end_process, load_config
 from mmddas.core.files import check_folder, write_text
 from mmddas.derivation import SearchOptions, derive_search
 
@@ -32,14 +32,14 @@ DERIVED = (
 )
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
     group = parser.add_argument_group('what is derived from a training config')
     for option, kind, words in DERIVED:
         group.add_argument(option, type=kind, help=words)
     group.add_argument('--dry-run', action='store_true', help='stop before the search')
-    return parser.parse_args()
+    return parser, parser.parse_args()
 
 
 def derived(args: argparse.Namespace, training: Config) -> Config | None:
@@ -71,16 +71,20 @@ def derived(args: argparse.Namespace, training: Config) -> Config | None:
 
 
 def main() -> None:
-    args = parse_args()
+    parser, args = parse_args()
     config = load_config(args)
     if (config.get('train_cfg') or {}).get('type') != 'DDASSearchLoop':
-        config = derived(args, config)
+        try:
+            check_data(config, ['train_dataloader'])
+            config = derived(args, config)
+        except (ValueError, OSError) as error:
+            parser.error(str(error))
         if config is None:
             return
     else:
         unused = [option for option, *_ in DERIVED if getattr(args, option[2:].replace('-', '_')) is not None]
         if unused or args.dry_run:
-            raise SystemExit(
+            parser.error(
                 f'{args.config} is a search already: {unused[0] if unused else "--dry-run"} is for searches that are '
                 'derived from the config of a training. Change the config, or give --cfg-options'
             )

@@ -3,7 +3,9 @@
 import argparse
 import json
 import re
+import runpy
 import shutil
+import sys
 from pathlib import Path
 
 import cv2
@@ -15,6 +17,7 @@ from mmengine.runner import Runner
 from mmddas.command_line import add_arguments, build_runner, load_config
 from mmddas.core.files import check_folder
 from mmddas.datasets import DDASAugment
+from mmddas.derivation import SearchOptions, derive_search
 from mmddas.engine import agreement
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +73,14 @@ class World:
         config.update(log_level='WARNING', work_dir='train', experiment_name=f'{self.folder.name}_train', **settings)
         config.visualizer.name = config.experiment_name
         return run(config)
+
+    def plain_training(self, **settings) -> Config:
+        """A training without a policy."""
+        config = Config.fromfile(ROOT / 'configs' / 'ddas' / 'retinanet_thin_shapes_baseline.py')
+        config.train_dataloader.dataset.data_root = f'{self.shapes}/'
+        config.val_dataloader.dataset.update(data_root=f'{self.shapes}/', ann_file='annotations/val.json')
+        config.update(settings)
+        return config
 
     def command(self, *arguments: str):
         """What search.py and train.py do before the first step."""
@@ -213,6 +224,59 @@ def _(world):
     return s_val_file(world, mixed)
 
 
+@mistake('Configs of a search', 'S_train and S_val have copies of an image under other names')
+def _(world):
+    shutil.copytree(world.shapes, 'copies')
+    files = dict(ann_file='annotations/train.json', data_prefix=dict(img='train/'), indices=8)
+    return world.search(s_val_of(data_root=f'{world.folder}/copies/', **files))
+
+
+@mistake('Configs of a search', 'A class is missing in one of the two')
+def _(world):
+    def without(train, val):
+        (label,) = (category['id'] for category in val['categories'] if category['name'] == 'triangle')
+        return val | dict(annotations=[note for note in val['annotations'] if note['category_id'] != label])
+
+    return s_val_file(world, without)
+
+
+@mistake('Configs of a search', 'The search is too short')
+def _(world):
+    return world.search()
+
+
+def derivation_mistake(text, options=None, **settings):
+    @mistake('Searches derived from a training', text)
+    def _(world):
+        return '\n'.join(
+            derive_search(world.plain_training(**settings), 'my.py', SearchOptions(**options or {})).warnings
+        )
+
+
+derivation_mistake('The config does not train', train_dataloader=None)
+derivation_mistake('It trains for another task', default_scope='mmseg')
+derivation_mistake('More images are asked for than there are', dict(num_train=10, num_val=5))
+derivation_mistake('`--val-share 2`', dict(val_share=2))
+derivation_mistake('`--val-ann` is not there', dict(val_ann='nowhere.json'))
+derivation_mistake("S_val is the config's own validation or test set", dict(val_ann='annotations/val.json', epochs=50))
+derivation_mistake('The search space does not exist', dict(space='detecton'))
+
+
+@mistake('Searches derived from a training', 'The image is grey')
+def _(world):
+    training = world.plain_training()
+    training.train_dataloader.dataset.pipeline[0].color_type = 'grayscale'
+    derive_search(training, 'my.py')
+
+
+@mistake('Searches derived from a training', 'A search gets options of the derivation')
+def _(world):
+    search = str(ROOT / 'configs/ddas/retinanet_thin_shapes.py')
+    world.monkeypatch.setattr('sys.argv', ['search.py', search, '--budget', '0.5'])
+    world.monkeypatch.setattr('argparse.ArgumentParser.error', lambda parser, message: sys.exit(message))
+    runpy.run_path(str(ROOT / 'tools' / 'search.py'), run_name='__main__')
+
+
 search_mistake(
     'A transform keeps images of earlier samples',
     lambda config: config.train_dataloader.dataset.pipeline.insert(-1, dict(type='CachedMixUp')),
@@ -273,14 +337,6 @@ def _(world):
 @mistake('Commands', 'The disk is full')
 def _(world):
     check_folder('.', 'The work dir', free_bytes=1 << 60)
-
-
-@mistake('Commands', '`search.py` gets the config of a training')
-def _(world):
-    import runpy
-
-    world.monkeypatch.setattr('sys.argv', ['search.py', str(ROOT / 'configs/ddas/retinanet_thin_shapes_train.py')])
-    runpy.run_path(str(ROOT / 'tools' / 'search.py'), run_name='__main__')
 
 
 @mistake('Commands', '`--resume` with another L^')

@@ -20,6 +20,7 @@ from mmddas.datasets import DDASAugment
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / 'configs' / 'ddas'
 SEARCH, TRAIN = CONFIGS / 'retinanet_thin_shapes.py', CONFIGS / 'retinanet_thin_shapes_train.py'
+BASELINE = CONFIGS / 'retinanet_thin_shapes_baseline.py'
 
 USERS_CONFIG = """
 _base_ = 'mmdet::_base_/default_runtime.py'
@@ -124,9 +125,41 @@ def test_a_searched_policy_is_trained_with_and_the_detector_tested(run_tool, sha
     assert 0 <= metrics['coco/bbox_mAP'] <= 1
 
 
-def test_searching_with_a_config_that_trains_is_refused(run_tool):
-    with pytest.raises(SystemExit, match='trains with EpochBasedTrainLoop; a search needs .* use tools/train.py'):
-        run_tool('search.py', TRAIN)
+def test_a_search_is_derived_from_a_training_whose_config_then_gets_the_policy(run_tool, shapes, tmp_path, capsys):
+    """And the config that is written is that search."""
+    options = small(shapes, 'train_dataloader', 'val_dataloader')
+    derived = ['--num-train', 4, '--num-val', 4, '--epochs', 1]
+    settings = ['--cfg-options', *options, 'train_cfg.estimator.type=PaperEstimator']
+    run_tool('search.py', BASELINE, '--work-dir', tmp_path / 'search', *derived, *settings)
+    printed = capsys.readouterr().out
+    assert 'place     DDASAugment after LoadAnnotations, before Resize' in printed
+    assert 'WARNING: An operation is drawn some' in printed
+    written = tmp_path / 'search' / f'{BASELINE.stem}_search.py'
+
+    run_tool('search.py', written, '--work-dir', tmp_path / 'again', '--cfg-options', settings[-1])
+    assert final_policy_of(tmp_path / 'search') == final_policy_of(tmp_path / 'again')
+
+    run_tool('search.py', BASELINE, '--work-dir', tmp_path / 'dry', '--dry-run', *derived, *settings)
+    assert [path.name for path in (tmp_path / 'dry').iterdir()] == [written.name]
+    assert (tmp_path / 'dry' / written.name).read_text() == written.read_text()
+
+    training = [*options, f'val_evaluator.ann_file={shapes}/annotations/test.json', 'train_cfg.max_epochs=1']
+    policy = tmp_path / 'search' / 'policy.json'
+    run_tool('train.py', BASELINE, '--policy', policy, '--work-dir', tmp_path / 'train', '--cfg-options', *training)
+    assert f'DDASAugment follows {policy}: after LoadAnnotations, before Resize' in capsys.readouterr().out
+    assert (tmp_path / 'train' / 'epoch_1.pth').exists()
+
+
+def final_policy_of(work_dir: Path) -> dict:
+    content = json.loads((work_dir / 'policy.json').read_text())
+    content['meta'].pop('config', None)
+    return content
+
+
+def test_what_is_derived_has_no_meaning_for_a_search(run_tool, capsys):
+    with pytest.raises(SystemExit):
+        run_tool('search.py', SEARCH, '--budget', 0.5)
+    assert 'is a search already: --budget is for searches that are derived' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('tool', [['search.py'], ['train.py'], ['test.py', 'checkpoint.pth']], ids=lambda tool: tool[0])
