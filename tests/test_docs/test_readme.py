@@ -1,4 +1,4 @@
-"""The README's recipe for a data set of one's own, followed block by block, with classes that are not COCO's."""
+"""The README's ways for a data set of one's own, followed block by block, with classes that are not COCO's."""
 
 import json
 import os
@@ -42,9 +42,11 @@ optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01))
 """
 
 
-def blocks(language: str, heading: str) -> list[str]:
-    """The code blocks of a section, without the indentation of the list that they stand in."""
-    section = (ROOT / 'README.md').read_text(encoding='utf-8').split(f'\n## {heading}\n')[1].split('\n## ')[0]
+def blocks(language: str, page: str, heading: str | None = None) -> list[str]:
+    """The code blocks of a page or its section, without the indentation of the list that they stand in."""
+    section = (ROOT / page).read_text(encoding='utf-8')
+    if heading is not None:
+        section = section.split(f'\n## {heading}\n')[1].split('\n## ')[0]
     found = re.findall(rf'^( *)```{language}\n(.*?)^ *```', section, re.DOTALL | re.MULTILINE)
     return [re.sub(f'^{indent}', '', code, flags=re.MULTILINE) for indent, code in found]
 
@@ -69,11 +71,20 @@ def mine(shapes, tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_the_recipe_for_a_data_set_of_ones_own(mine):
-    section = 'Search on your own data set'
-    split, *commands = blocks('bash', section)
+def test_four_commands_for_a_data_set_of_ones_own(mine):
+    (commands,) = blocks('bash', 'README.md', 'Search on your own data set')
+    assert len(commands.splitlines()) == 4
+    shell(commands)
+    work_dir = Path('work_dirs/my_retinanet_search')
+    assert (work_dir / 'my_retinanet_search.py').exists()
+    assert len(PolicySchedule.load(work_dir / 'policy.json').space) == 113
+    assert Path('work_dirs/my_retinanet/epoch_2.pth').exists()
+
+
+def test_a_search_config_by_hand(mine):
+    split, *commands = blocks('bash', 'docs/search_config.md')
     shell(split.replace('3000', '8').replace('1500', '4'))
-    (config,) = blocks('python', section)
+    (config,) = blocks('python', 'docs/search_config.md')
     Path('my_search.py').write_text(config.replace('(1333, 800)', '(64, 64)').replace('max_epochs=15', 'max_epochs=1'))
     shell(commands[0])
     schedule = PolicySchedule.load('work_dirs/my_search/policy.json')

@@ -87,7 +87,7 @@ def draw(
                 ha='left' if right else 'right',
             )
             place = label.get_window_extent()
-            if not any(place.overlaps(other) for other in taken):
+            if not any(place.overlaps(other) for other in taken) and place.x1 < figure.bbox.x1:
                 break
             label.remove()
         else:
@@ -104,6 +104,7 @@ def main() -> None:
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='of the recorded searches')
     parser.add_argument('--records', type=Path, default=ROOT / 'docs/data/records', help='where they are')
     parser.add_argument('--suffix', default='search', help='of the records, behind the name of the config')
+    parser.add_argument('--searches', help='the config whose searches are compared (default: the same)')
     parser.add_argument('--results', type=Path, default=ROOT / 'docs/data/yardstick', help='where trainings are kept')
     parser.add_argument('--metric', help='the metric of the trainings (default: the one that the config names)')
     parser.add_argument('--without', nargs='+', default=[], metavar='PART', help=WITHOUT)
@@ -114,7 +115,10 @@ def main() -> None:
     name = Path(args.config).stem
     metric = args.metric or Config.fromfile(args.config).yardstick.metric
     by_seed = differences(Results(args.results / f'{name}.jsonl').rows(), metric)
-    records = [Record(args.records / f'{name}_{args.suffix}_{seed}.npz', without=args.without) for seed in args.seeds]
+    records = [
+        Record(args.records / f'{args.searches or name}_{args.suffix}_{seed}.npz', without=args.without)
+        for seed in args.seeds
+    ]
     operations = [op for op in dict.fromkeys(c.op for c in records[0].space.candidates) if op != 'Identity']
     measured = np.array([np.mean([*by_seed[op].values()]) if op in by_seed else np.nan for op in operations])
     trained = sorted({seed for found in by_seed.values() for seed in found})

@@ -5,6 +5,9 @@ seed; ``none`` is the training without. Results are kept as they come, and nothi
 
     python tools/benchmarks/yardstick.py configs/yardstick/bccd.py --seeds 0 1
     python tools/benchmarks/yardstick.py configs/yardstick/bccd.py --table      # what is there already
+
+With ``--clean-end`` the last sixtieth of a training has no operation, at rates near 0, so that BatchNorm's statistics
+are those of clean images in the end, as in the test.
 """
 
 import argparse
@@ -25,14 +28,17 @@ ROOT = Path(__file__).parents[2]
 TOTAL_PROB = 0.5
 
 
-def policies(preset: str) -> dict[str, PolicySchedule]:
+def policies(preset: str, clean_end: bool = False) -> dict[str, PolicySchedule]:
     """By name; ``Identity`` on half of the images stands for none."""
     found = {}
     space = SearchSpace.preset(preset)
     for op, levels in groupby(space.candidates, key=lambda candidate: candidate.op):
         alone = SearchSpace([*levels], num_ops=1)
         uniform = PolicySnapshot(TOTAL_PROB, np.full(len(alone), 1 / len(alone)))
-        found['none' if op == 'Identity' else op] = PolicySchedule(alone, [uniform])
+        snapshots = [uniform]
+        if clean_end:
+            snapshots = [uniform] * 59 + [PolicySnapshot(0.0, uniform.op_probs)]
+        found['none' if op == 'Identity' else op] = PolicySchedule(alone, snapshots)
     return found
 
 
@@ -69,14 +75,15 @@ def main() -> None:
     parser.add_argument('--only', nargs='+', metavar='OPERATION', help='these operations, or none, instead of all')
     parser.add_argument('--results', help="where they are kept (default: docs/data/yardstick/ and the config's name)")
     parser.add_argument('--table', action='store_true', help='print what is there, and train nothing')
+    parser.add_argument('--clean-end', action='store_true', help='trainings end without the operation')
     args = parser.parse_args()
 
-    name = Path(args.config).stem
+    name = Path(args.config).stem + '_clean_end' * args.clean_end
     results = Results(args.results or ROOT / f'docs/data/yardstick/{name}.jsonl')
     settings = Config.fromfile(args.config).yardstick
     if not args.table:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit('Told to stop; the same command goes on'))
-        found = policies(settings.preset)
+        found = policies(settings.preset, args.clean_end)
         unknown = set(args.only or ()) - set(found)
         if unknown:
             parser.error(f'{settings.preset} has no {", ".join(sorted(unknown))}; it has {", ".join(found)}')
