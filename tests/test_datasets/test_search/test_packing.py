@@ -65,10 +65,8 @@ class Samples(Dataset):
         return sample(index)
 
 
-@pytest.mark.parametrize('workers', [0, 2])
-@pytest.mark.parametrize('start', ['fork', 'spawn'])
-def test_a_loader_gives_what_its_dataset_has(workers, start):
-    context = start if workers else None
+@pytest.mark.parametrize(('workers', 'context'), [(0, None), (2, 'fork'), (1, 'spawn')])
+def test_a_loader_gives_what_its_dataset_has(workers, context):
     loader = UnpackingLoader(
         Samples(), 2, num_workers=workers, collate_fn=PackingCollate(list), multiprocessing_context=context
     )
