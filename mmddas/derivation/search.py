@@ -114,7 +114,6 @@ def derive_search(
         )
     dataset = training_dataset(config)
     left_out = _leave_out(config, dataset)
-    dataset = training_dataset(config)
     places, placed = find_places(config), False
     probes = look_at(config, places)
     settings = augment_settings(probes)
@@ -142,7 +141,7 @@ def derive_search(
     s_train = take(unrepeated(dataset), train_numbers, [0] * len(counts), SEED)
     s_val = val_elsewhere or take(clean, shares(left, length.num_val), train_numbers, SEED)
 
-    _set_up(config, s_train, s_val, length, batch, sum(counts), options, probes, scope)
+    _set_up(config, s_train, s_val, length, batch, options, probes, scope)
     lines = _lines(source, config, counts, length, options, places[0], placed, settings, left_out)
     return DerivedSearch(config, config_text(config, source, lines), lines, _warnings(config, options, length), length)
 
@@ -182,7 +181,6 @@ def _set_up(
     s_val: dict,
     length: Length,
     batch: int,
-    images: int,
     options: SearchOptions,
     probes: list[Probe],
     scope: str,
