@@ -128,6 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', help="a search's config")
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], help='seeds of searches (default: 0 1 2)')
+    parser.add_argument('--name', help="of the records, before the seed (default: the config's)")
     parser.add_argument('--records', type=Path, default=ROOT / 'docs/data/records', help='where they are kept')
     parser.add_argument('--steps', type=int, help='the first of each search alone (default: all)')
     parser.add_argument('--views', type=int, help='the first of each step alone (default: all)')
@@ -138,7 +139,7 @@ def main() -> None:
 
     records = []
     for seed in args.seeds:
-        name = f'{Path(args.config).stem}_{seed}'
+        name = f'{args.name or Path(args.config).stem}_{seed}'
         path = args.records / f'{name}.npz'
         if not path.exists():
             print(f'Recording {path}', flush=True)
