@@ -80,7 +80,8 @@ def training_config(args: argparse.Namespace, file: Path | None) -> Config:
     """The config with one of the policies, as it is trained."""
     config = read_config(args.config)
     config.merge_from_dict(args.cfg_options)
-    set_policy(config, None if file is None else str(file))
+    for place in set_policy(config, None if file is None else str(file)):
+        print(f'{file.stem}: DDASAugment {place}')
     if args.epochs is not None:
         set_epochs(config, args.epochs)
     evaluate_at_the_end(config)

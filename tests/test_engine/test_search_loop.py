@@ -188,7 +188,7 @@ def endless_s_val(config):
     return config
 
 
-@pytest.mark.parametrize('change', [shorter_passes, endless_s_val])
+@pytest.mark.parametrize('change', [shorter_passes, pytest.param(endless_s_val, marks=pytest.mark.slow)])
 def test_passes_of_another_length_than_they_say_are_resumed_in_the_right_place(search_config, change):
     whole = change(search_config({'train_cfg.max_epochs': 3}, name='whole'))
     runner = build(whole)

@@ -65,7 +65,7 @@ def names(*usual: str, without: tuple[str, ...] = ()) -> list:
     ]
 
 
-@pytest.mark.parametrize('name', names('checkpointed', without=('yolox', 'rtmdet', 'dynamic')))
+@pytest.mark.parametrize('name', names(without=('yolox', 'rtmdet', 'dynamic')))
 def test_recipe_can_be_searched_with(name, shapes, tmp_path):
     runner = run(searched(recipe(name, shapes, tmp_path / 'work'), shapes))
     probs = runner.train_loop.policy.op_probs

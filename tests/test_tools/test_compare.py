@@ -145,11 +145,15 @@ def test_mistakes_are_said(compare, arguments, message):
     assert status == 2 and message in printed
 
 
-def test_a_config_without_the_transform_is_told_where_it_belongs(compare):
+def test_a_config_without_the_transform_gets_it_where_it_belongs(compare):
     status, printed = compare(
         '--policies', 'none', 'uniform', config=str(ROOT / 'configs/ddas/retinanet_thin_shapes_baseline.py')
     )
-    assert status == 2 and 'after LoadAnnotations' in printed
+    assert status == 0 and 'uniform: DDASAugment after LoadAnnotations, before Resize' in printed
+    configs = Path('work_dirs/compare/retinanet_thin_shapes_baseline/configs')
+    for name, count in (('uniform', 1), ('none', 0)):
+        dataset = Config.fromfile(configs / f'{name}.py').train_dataloader.dataset
+        assert [step.type for step in dataset.pipeline].count('DDASAugment') == count
 
 
 def test_another_metric_of_the_evaluator_is_compared(compare):

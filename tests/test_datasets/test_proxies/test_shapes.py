@@ -1,8 +1,7 @@
 """The drawn data set: reproducible, in COCO's format, and changed by its plant exactly where it says so."""
 
 import json
-import os
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -246,17 +245,11 @@ def test_wrong_arguments_are_named(tmp_path, arguments, message):
     assert not (tmp_path / 'out').exists()
 
 
-def run_tool(arguments):
-    # works without installing the package too
-    environment = {**os.environ, 'PYTHONPATH': str(TOOL.parents[2])}
-    command = [sys.executable, str(TOOL), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment)
-
-
-def test_the_tool_prints_one_line(tmp_path):
+def test_the_tool_prints_one_line(tmp_path, monkeypatch, capsys):
     arguments = ['--out-dir', str(tmp_path), '--num-train', '2', '--num-val', '1']
     arguments += ['--num-test', '1', '--size', '64', '--planted', 'none']
+    monkeypatch.setattr(sys, 'argv', [str(TOOL), *arguments])
     for verb in ('Drew', 'Found'):
-        result = run_tool(arguments)
-        assert result.returncode == 0, result.stderr
-        assert result.stdout.startswith(verb) and result.stdout.count('\n') == 1
+        runpy.run_path(str(TOOL), run_name='__main__')
+        printed = capsys.readouterr().out
+        assert printed.startswith(verb) and printed.count('\n') == 1
