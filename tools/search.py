@@ -16,7 +16,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 import mmddas  # noqa: F401  (registers the search loop, and makes MMCV work without compiled operators)
-from mmddas.command_line import add_arguments, build_runner, check_data, end_process, load_config
+from mmddas.command_line import add_arguments, build_runner, check_data, end_process, load_config, read_config
 from mmddas.core.files import check_folder, write_text
 from mmddas.derivation import SearchOptions, derive_search
 
@@ -42,15 +42,19 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     return parser, parser.parse_args()
 
 
+def search_name(args: argparse.Namespace) -> str:
+    """Of the search for a training: of its config, and of its work dir where no other is named."""
+    return f'{Path(args.config).stem}_search'
+
+
 def derived(args: argparse.Namespace, training: Config) -> Config | None:
     """The search for a training, written into its work dir; None where that was all that was asked for."""
     names = [option[2:].replace('-', '_') for option, *_ in DERIVED]
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     processes = int(os.environ.get('WORLD_SIZE', os.environ.get('SLURM_NTASKS', 1))) if args.launcher != 'none' else 1
     found = derive_search(training, args.config, SearchOptions(**given), processes)
-    name = f'{Path(args.config).stem}_search'
-    work_dir = args.work_dir or f'work_dirs/{name}'
-    path = Path(work_dir, f'{name}.py')
+    work_dir = training.work_dir
+    path = Path(work_dir, f'{search_name(args)}.py')
     if int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))) == 0:
         check_folder(work_dir, 'The work dir (--work-dir names another one)')
         write_text(path, found.text)
@@ -72,8 +76,11 @@ def derived(args: argparse.Namespace, training: Config) -> Config | None:
 
 def main() -> None:
     parser, args = parse_args()
+    is_search = (read_config(args.config).get('train_cfg') or {}).get('type') == 'DDASSearchLoop'
+    if not is_search:  # before --resume looks for a checkpoint: the training's are no search's
+        args.work_dir = args.work_dir or f'work_dirs/{search_name(args)}'
     config = load_config(args)
-    if (config.get('train_cfg') or {}).get('type') != 'DDASSearchLoop':
+    if not is_search:
         try:
             check_data(config, ['train_dataloader'])
             config = derived(args, config)

@@ -125,13 +125,14 @@ def derive_search(
     batch = (config.train_dataloader.get('batch_size') or 1) * processes
     clean = plain(unrepeated(dataset), scope)
     val_elsewhere = elsewhere(clean, options.val_ann, options.val_data_root) if options.is_elsewhere else None
+    num_elsewhere = probe(val_elsewhere, 1).images if val_elsewhere else 0
     length = search_length(
         training_passes(config, sum(counts), batch),
-        sum(counts) + (_count(val_elsewhere) if val_elsewhere else 0),
+        sum(counts) + num_elsewhere,
         batch,
         NUM_SUB_POLICIES + 2,
         options.num_train,
-        _count(val_elsewhere) if val_elsewhere else options.num_val,
+        num_elsewhere or options.num_val,
         options.val_share,
         options.budget,
         options.epochs,
@@ -146,10 +147,6 @@ def derive_search(
     return DerivedSearch(config, config_text(config, source, lines), lines, _warnings(config, options, length), length)
 
 
-def _count(leaf: dict) -> int:
-    return probe(leaf, 1).images
-
-
 def _leave_out(config: Config, dataset: dict) -> list[str]:
     """Take out what a search cannot have, or has no use for; returns the names."""
     hooks = config.get('custom_hooks') or []
@@ -162,6 +159,9 @@ def _leave_out(config: Config, dataset: dict) -> list[str]:
         if cached:
             node['pipeline'] = [step for step in steps if type_name(step) not in cached]
             found += cached
+    sampler = config.train_dataloader.get('sampler')
+    if sampler and type_name(sampler) != 'DefaultSampler':  # it may have no end, or ask for what a subset has not
+        found.append(type_name(sampler))
     # MMPretrain's mixing of whole batches, by the model or its preprocessor: S_val is not to be augmented.
     for node, key in (
         (config.model.get('train_cfg') or {}, 'augments'),

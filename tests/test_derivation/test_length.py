@@ -51,7 +51,7 @@ def test_passes_of_a_training():
         training_passes(Config(dict(train_cfg=dict(type='MyLoop'), **loader)), images=100, batch=8)
 
 
-def rates(schedulers: list[dict], steps: int, by_epoch: bool) -> np.ndarray:
+def rates(schedulers: list[dict], steps: int) -> np.ndarray:
     """The rate at each of so many epochs or iterations, from 1."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     built = []
@@ -89,13 +89,10 @@ def test_rates_fall_as_in_the_training(scheduler):
     assert shrunk.by_epoch is False
     before = {key: value for key, value in scheduler.items() if key != 'convert_to_iter_based'}
     units = 120 if scheduler['by_epoch'] else 1200
-    training = np.interp(
-        np.linspace(0, 1, 240, endpoint=False), np.linspace(0, 1, units, endpoint=False), rates([before], units, True)
-    )
-    np.testing.assert_allclose(
-        rates([shrunk], 240, False), training, atol=0.02 if 'Step' not in scheduler['type'] else 0.9
-    )
-    np.testing.assert_allclose(np.median(rates([shrunk], 240, False)), np.median(training), rtol=0.05)
+    places = [np.arange(count) / count for count in (240, units)]
+    training = np.interp(*places, rates([before], units))
+    # Where a rate falls in a step, the places next to it may differ.
+    assert (np.abs(rates([shrunk], 240) - training) > 0.02).mean() <= 0.05
 
 
 def test_a_warm_up_of_iterations_stays_up_to_a_tenth():

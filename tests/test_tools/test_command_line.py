@@ -150,6 +150,17 @@ def test_a_search_is_derived_from_a_training_whose_config_then_gets_the_policy(r
     assert (tmp_path / 'train' / 'epoch_1.pth').exists()
 
 
+def test_a_derived_search_is_resumed_from_its_own_work_dir(run_tool, shapes, tmp_path, monkeypatch, capsys):
+    """Not from the training's, of which there may be one."""
+    monkeypatch.chdir(tmp_path)
+    work_dir = Path('work_dirs') / f'{BASELINE.stem}_search'
+    derived = ['--num-train', 4, '--num-val', 4, '--epochs', 1, '--resume', '--cfg-options']
+    for there_is_none in (True, False):
+        run_tool('search.py', BASELINE, *derived, *small(shapes, 'train_dataloader', 'val_dataloader'))
+        assert (f'There is no checkpoint in {work_dir} to resume' in capsys.readouterr().out) == there_is_none
+        assert len(PolicySchedule.load(work_dir / 'policy.json')) == 1
+
+
 def final_policy_of(work_dir: Path) -> dict:
     content = json.loads((work_dir / 'policy.json').read_text())
     content['meta'].pop('config', None)
