@@ -130,7 +130,12 @@ def _needed_loaders(config: Config) -> list[str]:
 
 
 def check_data(config: Config, loaders: Iterable[str]) -> None:
-    """Raise FileNotFoundError, with the setting that names it, for what these data loaders of a config cannot find."""
+    """Look at the files of these data loaders of a config.
+
+    Raises:
+        FileNotFoundError: One is missing; the setting that names it is said.
+        ValueError: It is no annotation file.
+    """
     for name in loaders:
         loader = functools.reduce(lambda part, key: (part or {}).get(key), name.split('.'), config)
         if isinstance(loader, dict):
@@ -156,6 +161,11 @@ def _check_dataset(name: str, dataset: object) -> None:
         raise FileNotFoundError(
             f'There is no {path}, of {setting}: get the data, or say where they are with '
             f'--cfg-options {name}.{"data_root" if root else "ann_file"}=PATH'
+        )
+    if str(dataset.get('type')).endswith('CocoDataset') and (path.is_dir() or path.suffix.lower() == '.xml'):
+        raise ValueError(
+            f'{path}, of {name}.ann_file, is {"a folder" if path.is_dir() else "XML"}, and a CocoDataset reads a JSON '
+            'file: tools/dataset_tools/split.py makes one of a folder of Pascal-VOC XML files'
         )
 
 

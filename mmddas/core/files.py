@@ -2,10 +2,11 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,3 +85,17 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     """Write a UTF-8 text file atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
+
+
+def same_content(paths: Iterable[str | os.PathLike]) -> list[list[str]]:
+    """Files that are copies of each other, in groups of at least two; only files of equal size are read."""
+    by_size: dict[int, list[str]] = {}
+    for path in paths:
+        by_size.setdefault(os.path.getsize(path), []).append(str(path))
+    groups = []
+    for same_size in by_size.values():
+        by_content: dict[bytes, list[str]] = {}
+        for path in same_size if len(same_size) > 1 else ():
+            by_content.setdefault(hashlib.sha256(Path(path).read_bytes()).digest(), []).append(path)
+        groups += [group for group in by_content.values() if len(group) > 1]
+    return groups

@@ -2,6 +2,7 @@
 
 from .length import Length
 from .nodes import augment_configs, type_name
+from .own_data import OwnData, set_data, training_text
 from .placing import Place, find_places, place_augments
 from .search import DerivedSearch, SearchOptions, derive_search
 from .training import evaluate_at_the_end, set_epochs, set_policy
@@ -9,6 +10,7 @@ from .training import evaluate_at_the_end, set_epochs, set_policy
 __all__ = [
     'DerivedSearch',
     'Length',
+    'OwnData',
     'Place',
     'SearchOptions',
     'augment_configs',
@@ -16,7 +18,9 @@ __all__ = [
     'evaluate_at_the_end',
     'find_places',
     'place_augments',
+    'set_data',
     'set_epochs',
     'set_policy',
+    'training_text',
     'type_name',
 ]

@@ -45,22 +45,42 @@ def config_text(config: Config, source: str, lines: Sequence[str]) -> str:
             parts.append((f'# {comment}\n' if comment else '') + _statement(name, nodes[name]))
     rest = '\n'.join(_statement(name, nodes[name]) for name in kept if name not in own)
     parts.append('# From here on everything is as in the training.\n' + rest)
-    return FormatCode('\n'.join(parts), style_config=_STYLE)[0]
+    return formatted('\n'.join(parts))
+
+
+def difference(before: dict, after: dict) -> dict:
+    """What a config that has ``before`` as its base says to become ``after``."""
+    changes = {}
+    for key, node in after.items():
+        if key in before and before[key] == node:
+            continue
+        old = before.get(key)
+        if isinstance(node, dict) and isinstance(old, dict):
+            replaces = not set(old) <= set(node)
+            changes[key] = dict(node, _delete_=True) if replaces else difference(old, node)
+        else:
+            changes[key] = node
+    return changes
+
+
+def formatted(text: str) -> str:
+    """Python as it is read."""
+    return FormatCode(text, style_config=_STYLE)[0]
 
 
 def _statement(name: str, node: object) -> str:
-    return f'{name} = {_expression(node)}\n'
+    return f'{name} = {expression(node)}\n'
 
 
-def _expression(node: object) -> str:
-    """A node as Python has it: ``type`` first, the rest in its order."""
+def expression(node: object) -> str:
+    """A config's node as Python has it: ``type`` first, the rest in its order."""
     if isinstance(node, dict):
         keys = sorted(node, key=lambda key: key != 'type')
         if all(isinstance(key, str) and key.isidentifier() and not iskeyword(key) for key in keys):
-            return f'dict({", ".join(f"{key}={_expression(node[key])}" for key in keys)})'
-        return f'{{{", ".join(f"{key!r}: {_expression(node[key])}" for key in keys)}}}'
+            return f'dict({", ".join(f"{key}={expression(node[key])}" for key in keys)})'
+        return f'{{{", ".join(f"{key!r}: {expression(node[key])}" for key in keys)}}}'
     if isinstance(node, (list, tuple)):
-        inner = ', '.join(_expression(child) for child in node)
+        inner = ', '.join(expression(child) for child in node)
         return f'[{inner}]' if isinstance(node, list) else f'({inner}{"," if len(node) == 1 else ""})'
     if isinstance(node, type):
         return repr(f'{node.__module__}.{node.__qualname__}')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import logging
@@ -18,6 +17,8 @@ from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 
+from mmddas.core.files import same_content
+from mmddas.datasets.class_table import ClassCounts, class_table
 from mmddas.datasets.walk import datasets_within, inner_datasets
 
 _SHOWN = 8
@@ -27,21 +28,14 @@ class DataSummary(NamedTuple):
     """What a data set holds.
 
     Args:
-        classes: Their names, or None where the data set has none.
+        counts: Images and objects of each class.
         images: Something that tells each image from others: its file, or a hash of its pixels.
-        objects: How many of each class, by label; None where its samples have no list of objects, as for
-            classification.
         files: The annotation files.
-        images_of: How many images have each class, by label.
-        without: How many have no object.
     """
 
-    classes: tuple[str, ...] | None
+    counts: ClassCounts
     images: set[str]
-    objects: Counter[int] | None
     files: list[str]
-    images_of: Counter[int]
-    without: int
 
 
 def summary(dataset: Dataset) -> DataSummary:
@@ -63,7 +57,8 @@ def summary(dataset: Dataset) -> DataSummary:
                 without += not labels
             elif 'gt_label' in info:
                 images_of.update(np.unique(info['gt_label']).tolist())
-    return DataSummary(None if classes is None else tuple(classes), images, objects, files, images_of, without)
+    classes = None if classes is None else tuple(classes)
+    return DataSummary(ClassCounts(classes, len(images), objects, images_of, without), images, files)
 
 
 def _image(info: dict, unknown: str) -> str:
@@ -83,23 +78,24 @@ def check_data(train: Dataset, val: Dataset) -> None:
     """
     summaries = dict(S_train=summary(train), S_val=summary(val))
     for name, found in summaries.items():
-        if found.objects is not None and not found.objects:
-            raise ValueError(
-                f'{name} has {len(found.images)} images and no object{_explained(found.classes, found.files)}'
-            )
-    here, there = (found.classes for found in summaries.values())
+        counts = found.counts
+        if counts.objects is not None and not counts.objects:
+            explained = _explained(counts.classes, found.files)
+            raise ValueError(f'{name} has {counts.images} images and no object{explained}')
+    parts = {name: found.counts for name, found in summaries.items()}
+    here, there = (counts.classes for counts in parts.values())
     if None not in (here, there) and here != there:
         raise ValueError(
             f'The classes of S_train are {_listed(here)}, those of S_val {_listed(there)}: give both data sets, '
             'policy_dataloader.dataset too, the same metainfo=dict(classes=(...))'
         )
-    print_log(f'S_train and S_val:\n{data_table(*summaries.values())}', logger='current')
-    for name, found in summaries.items():
-        absent = [kind for label, kind in enumerate(found.classes or ()) if not found.images_of[label]]
-        if absent and found.images_of:
-            what = 'image' if found.objects is None else 'object'
+    print_log(f'S_train and S_val:\n{class_table(parts)}', logger='current')
+    for name, counts in parts.items():
+        absent = [kind for label, kind in enumerate(counts.classes or ()) if not counts.images_of[label]]
+        if absent and counts.images_of:
+            what = 'image' if counts.objects is None else 'object'
             _warn(f'{name} has no {what} of {_listed(tuple(absent))}')
-    copies = list(copies_under_other_names(summaries['S_train'].images, summaries['S_val'].images))
+    copies = copies_under_other_names(summaries['S_train'].images, summaries['S_val'].images)
     if copies:
         _warn(
             f'S_TRAIN AND S_VAL SHARE {len(copies)} IMAGES UNDER OTHER NAMES, such as {copies[0][0]} and '
@@ -120,52 +116,14 @@ def check_data(train: Dataset, val: Dataset) -> None:
         )
 
 
-def data_table(train: DataSummary, val: DataSummary) -> str:
-    """Images and objects of each class in S_train and S_val, as text; of many classes those with most and fewest."""
-    names = train.classes or tuple(map(str, range(1 + max([*train.images_of, *val.images_of, -1]))))
-    order = sorted(range(len(names)), key=lambda label: (-train.images_of[label], label))
-    if len(order) > 2 * _SHOWN + 1:
-        order = [*order[:_SHOWN], None, *order[-_SHOWN:]]
-    rows = [('class', *(f'{name} {what}' for name in ('S_train', 'S_val') for what in _counted(train)))]
-    for label in order:
-        if label is None:
-            rows.append((f'... {len(names) - 2 * _SHOWN} more', *[''] * (len(rows[0]) - 1)))
-        else:
-            rows.append((str(names[label]), *_counts(train, label), *_counts(val, label)))
-    if train.objects is not None:
-        rows.append(('no object', f'{train.without:,}', '', f'{val.without:,}', ''))
-        total = [(f'{len(found.images):,}', f'{sum(found.objects.values()):,}') for found in (train, val)]
-    else:
-        total = [(f'{len(found.images):,}',) for found in (train, val)]
-    rows.append(('all', *total[0], *total[1]))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ['  '.join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
-    return '\n'.join(f'  {line}' for line in lines)
-
-
-def _counted(found: DataSummary) -> tuple[str, ...]:
-    return ('images',) if found.objects is None else ('images', 'objects')
-
-
-def _counts(found: DataSummary, label: int) -> tuple[str, ...]:
-    images = f'{found.images_of[label]:,}'
-    return (images,) if found.objects is None else (images, f'{found.objects[label]:,}')
-
-
-def copies_under_other_names(train: set[str], val: set[str]) -> Iterator[tuple[str, str]]:
-    """Files of S_val, each with one of S_train that has the same content; only files of equal size are read."""
-    sizes: dict[int, list[str]] = {}
-    for path in sorted(train - val):
-        if os.path.isfile(path):
-            sizes.setdefault(os.path.getsize(path), []).append(path)
-    for path in sorted(val - train):
-        same = sizes.get(os.path.getsize(path), ()) if os.path.isfile(path) else ()
-        yield from [(path, other) for other in same if _hash(other) == _hash(path)][:1]
-
-
-@functools.cache
-def _hash(path: str) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+def copies_under_other_names(train: set[str], val: set[str]) -> list[tuple[str, str]]:
+    """Files of S_val, each with one of S_train that has the same content."""
+    files = [path for path in sorted(train ^ val) if os.path.isfile(path)]
+    found = []
+    for group in same_content(files):
+        here = next((path for path in group if path in train), None)
+        found += [(path, here) for path in group if here is not None and path in val]
+    return found
 
 
 @contextmanager

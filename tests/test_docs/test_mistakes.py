@@ -14,10 +14,12 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmddas.command_line import add_arguments, build_runner, load_config
+from mmddas.command_line import add_arguments, build_runner, load_config, read_config
 from mmddas.core.files import check_folder
 from mmddas.datasets import DDASAugment
-from mmddas.derivation import SearchOptions, derive_search
+from mmddas.datasets.proxies.coco import write_search_split
+from mmddas.datasets.proxies.splits import part_sizes, split, write_split
+from mmddas.derivation import OwnData, SearchOptions, derive_search, set_data
 from mmddas.engine import agreement
 
 ROOT = Path(__file__).parents[2]
@@ -314,6 +316,68 @@ def _(world):
 @mistake('Configs of a search', 'An option of DDASAugment has a value that does not exist')
 def _(world):
     DDASAugment(interpolation='cubic')
+
+
+def photos(world, box: str = '<xmin>1</xmin><ymin>1</ymin><xmax>5</xmax><ymax>5</ymax>', image: bool = True) -> Path:
+    """A folder with one XML file, and its image."""
+    folder = Path('photos')
+    folder.mkdir()
+    objects = f'<object><name>cat</name><bndbox>{box}</bndbox></object>'
+    (folder / '1.xml').write_text(f'<annotation><filename>1.png</filename>{objects}</annotation>')
+    if image:
+        shutil.copy(next(Path(world.shapes, 'train').glob('*.png')), folder / '1.png')
+    return folder
+
+
+def split_mistake(text):
+    return mistake('Splitting a data set', text)
+
+
+@split_mistake('A folder of class folders is split already')
+def _(world):
+    for part in ('train', 'val'):
+        Path('pets', part, 'cat').mkdir(parents=True)
+    split('pets')
+
+
+@split_mistake('The folder of a COCO file is given')
+def _(world):
+    Path('coco').mkdir()
+    Path('coco/all.json').write_text('{}')
+    split('coco')
+
+
+split_mistake('One XML file is given')(lambda world: split(photos(world) / '1.xml'))
+split_mistake('An XML file has no image')(lambda world: split(photos(world, image=False)))
+split_mistake('A box is not four numbers')(lambda world: split(photos(world, box='<xmin>left</xmin>')))
+split_mistake('No image is left to train')(lambda world: part_sizes(10, 5, 5))
+split_mistake('A folder where a COCO file is wanted')(lambda world: write_search_split(photos(world)))
+split_mistake('XML where a COCO file is wanted')(lambda world: write_search_split(photos(world) / '1.xml'))
+
+
+@split_mistake('Another split is there')
+def _(world):
+    for seed in (0, 1):
+        write_split(split(Path(world.shapes, 'annotations', 'train.json'), seed=seed), 'out')
+
+
+def of_config(base: str, kind: str) -> None:
+    files = dict(train='train.json', val='val.json', test='test.json')
+    set_data(read_config(base), OwnData(kind, ('cat', 'dog'), 'photos', files))
+
+
+split_mistake('The config trains masks, and the data have none')(
+    lambda world: of_config('mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py', 'detection')
+)
+split_mistake("The config is CIFAR's, and the data are files")(
+    lambda world: of_config('mmpretrain::resnet/resnet18_8xb16_cifar10.py', 'classification')
+)
+
+
+@mistake('Commands', 'A CocoDataset gets a folder of XML files')
+def _(world):
+    world.search_config().dump('search.py')
+    world.command('search.py', '--cfg-options', 'train_dataloader.dataset.ann_file=train')
 
 
 @mistake('Commands', 'The config file is not there')

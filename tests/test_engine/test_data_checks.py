@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 from mmengine.dataset import BaseDataset
 from mmengine.runner import Runner
 
-from mmddas.engine.data_checks import DataSummary, _hash, check_data, copies_under_other_names, summary
+from mmddas.engine.data_checks import check_data, copies_under_other_names, summary
 
 DATA = ('train_dataloader', 'train_cfg.policy_dataloader')
 
@@ -109,7 +108,7 @@ def test_images_in_memory_are_told_apart_by_their_pixels():
     with pytest.raises(ValueError, match='All 6 images of S_val'):
         check_data(Arrays(), Arrays())
     check_data(Arrays(indices=3), Arrays().get_subset([3, 4, 5]))
-    assert summary(Arrays()).objects is None
+    assert summary(Arrays()).counts.objects is None
 
 
 def test_copies_under_another_name_are_warned_of(search_config, shapes, tmp_path):
@@ -128,11 +127,10 @@ def test_other_images_of_one_size_are_no_copies(search_config, tmp_path):
     for name, number in (('a', 1), ('b', 2)):
         (tmp_path / name).mkdir()
         (tmp_path / name / 'image.bin').write_bytes(bytes([number]) * 100)
-    found = [DataSummary(None, {f'{tmp_path}/{name}/image.bin'}, None, [], Counter(), 0) for name in 'ab']
-    assert list(copies_under_other_names(found[0].images, found[1].images)) == []
+    here, there = ({f'{tmp_path}/{name}/image.bin'} for name in 'ab')
+    assert copies_under_other_names(here, there) == []
     (tmp_path / 'b' / 'image.bin').write_bytes(bytes([1]) * 100)
-    _hash.cache_clear()
-    assert len(list(copies_under_other_names(found[0].images, found[1].images))) == 1
+    assert copies_under_other_names(here, there) == [(*there, *here)]
 
 
 def test_the_classes_of_both_are_a_table(search_config):

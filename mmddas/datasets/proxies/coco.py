@@ -46,7 +46,7 @@ def split_coco(
     Raises:
         ValueError: Not COCO's format, an image id occurs twice, or there are too few images.
     """
-    _check_format(annotations)
+    check_format(annotations)
     _check_request(num_train, num_val, seed)
     candidates = _candidate_ids(annotations, keep_empty)
     if len(candidates) < num_train + num_val:
@@ -105,10 +105,16 @@ def write_search_split(
 def read_annotations(ann_file: str | os.PathLike) -> dict:
     """Parse an annotation file, with errors that name it."""
     path = Path(ann_file)
+    split = 'tools/dataset_tools/split.py makes COCO annotations of a folder of Pascal-VOC XML files'
+    if path.is_dir():
+        raise ValueError(f"'{path}' is a folder; a COCO annotation file is expected: {split}")
     if not path.is_file():
         raise FileNotFoundError(f"there is no annotation file '{path}'")
+    content = path.read_bytes()
+    if content.lstrip(b'\xef\xbb\xbf \t\r\n').startswith(b'<'):
+        raise ValueError(f"'{path}' is XML; a COCO annotation file, which is JSON, is expected: {split}")
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(content)
     except ValueError as error:  # wrong syntax or wrong encoding
         raise ValueError(f"'{path}' is not JSON: {error}") from error
 
@@ -139,7 +145,7 @@ def name_some(names: Iterable) -> str:
     return ', '.join(names[:MAX_NAMED]) + more
 
 
-def _check_format(annotations: dict) -> None:
+def check_format(annotations: dict) -> None:
     if not isinstance(annotations, dict):
         raise ValueError(f"not COCO's format: an object is expected at the top, not {type(annotations).__name__}")
     for key, fields in REQUIRED_KEYS.items():

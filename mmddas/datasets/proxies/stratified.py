@@ -1,6 +1,7 @@
 """Stratified subsets of a data set, without a file: S_train and S_val of a search."""
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from mmengine.registry import DATASETS
@@ -27,19 +28,23 @@ def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
     return shuffled[np.argsort(quantiles[shuffled], kind='stable')]
 
 
-def strata(dataset: Dataset) -> np.ndarray:
-    """What each sample is drawn as, ``(N,)``: its label; of several classes, the one that fewest images have; -1: none.
+def rarest_classes(classes: Sequence[Collection[int]]) -> np.ndarray:
+    """What each sample is drawn as, ``(N,)``: of its classes the one that fewest samples have; without any -1.
 
-    So rare classes are shared out in proportion, and frequent ones, which are in most images, come along.
+    So rare classes are shared out in proportion, and frequent ones, which are in most samples, come along.
     """
+    having = Counter(label for found in classes for label in set(found))
+    return np.array([min(found, key=lambda label: (having[label], label), default=-1) for found in classes], int)
+
+
+def strata(dataset: Dataset) -> np.ndarray:
+    """What each sample is drawn as, ``(N,)``: its label, or the rarest of several."""
     if hasattr(dataset, 'get_gt_labels'):
         return np.asarray(dataset.get_gt_labels())
     try:
-        classes = [set(dataset.get_cat_ids(index)) for index in range(len(dataset))]
+        return rarest_classes([dataset.get_cat_ids(index) for index in range(len(dataset))])
     except NotImplementedError:  # BaseDataset's own: nothing is known of classes
         return np.full(len(dataset), -1)
-    images = Counter(label for found in classes for label in found)
-    return np.array([min(found, key=lambda label: (images[label], label), default=-1) for found in classes])
 
 
 @DATASETS.register_module()
