@@ -4,25 +4,17 @@ Importing the package registers everything (``custom_imports = dict(imports=['mm
 OpenMMLab's packages is installed, it brings the method and the operations alone, ``mmddas.core`` and ``mmddas.ops``.
 """
 
-import importlib.util
+import sys
 
-from .requirements import check_opencv, check_requirements, some_of_openmmlab
+from .registration import import_all
+from .requirements import check_requirements
 from .version import __version__
 
-check_opencv()
-from . import ops  # noqa: E402  (the sentence above comes first)
+__all__ = ['__version__']
 
-__all__ = ['__version__', 'ops']
-
-if importlib.util.find_spec('torch') is not None:
-    from . import core
-
-    __all__ += ['core']
-
-if some_of_openmmlab():
-    from . import datasets, engine, models
-
-    __all__ += ['datasets', 'engine', 'models']
+# The command line imports what a command needs, and nothing before --help.
+if not getattr(sys.modules.get('mmddas_cli'), 'deferred', False):
+    __all__ += import_all()
 
 
 def __getattr__(name: str) -> object:

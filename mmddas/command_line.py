@@ -18,30 +18,18 @@ from mmddas.core.files import check_folder
 from mmddas.engine.checkpoints import latest_checkpoint, protect_checkpoints
 
 
-def add_arguments(parser: argparse.ArgumentParser, training: bool = True) -> argparse.ArgumentParser:
-    """OpenMMLab's arguments; ``training`` adds those of a run that trains."""
-    parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help="where logs and results go (default: work_dirs/ and the config's name)")
-    if training:
-        parser.add_argument('--amp', action='store_true', help='train in mixed precision')
-        parser.add_argument(
-            '--auto-scale-lr', action='store_true', help='scale the learning rate with the total batch size'
-        )
-        parser.add_argument(
-            '--resume',
-            nargs='?',
-            const='auto',
-            help='continue: from the given checkpoint, or, without one, from the latest in the work dir',
-        )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='settings that replace those of the config, as key=value; nested keys as a.b.c, lists as "[1,2]"',
-    )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
-    return parser
+def read_options(given: list[str]) -> dict:
+    """``--cfg-options`` as MMEngine reads them.
+
+    Raises:
+        ValueError: One is not KEY=VALUE.
+    """
+    wrong = [option for option in given if '=' not in option]
+    if wrong:
+        raise ValueError(f'--cfg-options takes KEY=VALUE, got {wrong[0]!r}')
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    return parser.parse_args(['--cfg-options', *given] if given else []).cfg_options
 
 
 def read_config(name: str) -> Config:
@@ -69,7 +57,7 @@ def load_config(args: argparse.Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     config = read_config(args.config)
     config.launcher = args.launcher
-    config.merge_from_dict(args.cfg_options or {})
+    config.merge_from_dict(read_options(args.cfg_options))
     config.work_dir = args.work_dir or config.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
     _use_gloo_without_gpu(config)
     if getattr(args, 'amp', False):

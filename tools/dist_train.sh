@@ -3,4 +3,5 @@
 # On several machines, run it on each with NNODES, NODE_RANK, MASTER_ADDR and PORT set.
 
 source "$(dirname "$0")/launch.sh"
+needs 2 "$@"
 launch_distributed "$2" train.py "$1" "${@:3}"

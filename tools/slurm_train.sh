@@ -3,4 +3,5 @@
 # GPUS, GPUS_PER_NODE (8 each), CPUS_PER_TASK (5) and SRUN_ARGS come from the environment.
 
 source "$(dirname "$0")/launch.sh"
+needs 4 "$@"
 launch_slurm "$1" "$2" train.py "$3" --work-dir "$4" "${@:5}"

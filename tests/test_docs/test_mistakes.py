@@ -14,7 +14,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmddas.command_line import add_arguments, build_runner, load_config, read_config
+from mmddas.command_line import build_runner, load_config, read_config
+from mmddas.commands.arguments import add_arguments
 from mmddas.core.files import check_folder
 from mmddas.datasets import DDASAugment
 from mmddas.datasets.proxies.coco import write_search_split

@@ -13,7 +13,8 @@ import pytest
 import torch
 from searches import final_policy
 
-from mmddas.command_line import add_arguments, build_runner, load_config
+from mmddas.command_line import build_runner, load_config
+from mmddas.commands.arguments import add_arguments
 from mmddas.core import PolicySchedule
 from mmddas.engine.stopping import SAME_EVENT_SECONDS
 

@@ -1,7 +1,6 @@
 """tools/compare.py: every policy at every seed once, tables and a sentence in the end, mistakes said at once."""
 
 import csv
-import importlib.util
 import json
 import signal
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+import mmddas_cli
 from mmddas.core import load_policy
 
 ROOT = Path(__file__).parents[2]
@@ -39,17 +39,14 @@ def compare(tmp_path, monkeypatch, shapes, capfd):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'tools').mkdir()
     (tmp_path / 'tools' / 'train.py').write_text(TRAINING)
-    spec = importlib.util.spec_from_file_location('compare', ROOT / 'tools' / 'compare.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, 'ROOT', tmp_path)
+    monkeypatch.setattr('mmddas.commands.compare.TRAIN', (str(tmp_path / 'tools' / 'train.py'),))
     roots = [f'{loader}.dataset.data_root={shapes}/' for loader in ('train_dataloader', 'val_dataloader')]
 
     def run(*arguments: str, config: str = CONFIG, options: tuple[str, ...] = ()) -> tuple[object, str]:
         monkeypatch.setattr(sys, 'argv', ['tools/compare.py', config, *arguments, '--cfg-options', *roots, *options])
         status = 0
         try:
-            module.main()
+            mmddas_cli.main('compare')
         except SystemExit as end:
             status = end.code
         printed = capfd.readouterr()

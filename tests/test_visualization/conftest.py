@@ -1,6 +1,6 @@
 """What tests of figures share."""
 
-import importlib
+import runpy
 import sys
 
 import pytest
@@ -10,12 +10,10 @@ import pytest
 def run(request, monkeypatch, capsys):
     """Calls the tool that the module names as ``TOOL`` with arguments, in this process; returns what it printed."""
     path = request.module.TOOL
-    monkeypatch.syspath_prepend(str(path.parent))
-    tool = importlib.import_module(path.stem)
 
     def call(*arguments):
         monkeypatch.setattr(sys, 'argv', [path.name, *map(str, arguments)])
-        tool.main()
+        runpy.run_path(str(path), run_name='__main__')
         return capsys.readouterr().out
 
     return call

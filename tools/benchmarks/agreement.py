@@ -22,7 +22,8 @@ from mmengine.device import get_device
 from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 
-from mmddas.command_line import add_arguments, build_runner, load_config
+from mmddas.command_line import build_runner, load_config
+from mmddas.commands.arguments import add_arguments
 from mmddas.core import PolicySchedule
 
 PLAIN = 'float32'

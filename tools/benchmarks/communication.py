@@ -16,7 +16,8 @@ import torch
 from mmengine.hooks import Hook
 
 import mmddas  # noqa: F401  (registers the search loop, and makes MMCV work without compiled operators)
-from mmddas.command_line import add_arguments, build_runner, load_config
+from mmddas.command_line import build_runner, load_config
+from mmddas.commands.arguments import add_arguments
 
 
 class _Enough(Exception):

@@ -24,7 +24,8 @@ from mmengine.registry import DATASETS, init_default_scope
 from search_settings import with_defaults
 from torch.utils.data import Dataset
 
-from mmddas.command_line import add_arguments, load_config
+from mmddas.command_line import load_config
+from mmddas.commands.arguments import add_arguments
 from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
 from mmddas.datasets.augment import global_generator
 from mmddas.datasets.search import SampleKey, SearchDataset

@@ -21,7 +21,8 @@ import torch
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from mmddas.command_line import add_arguments, build_runner, load_config
+from mmddas.command_line import build_runner, load_config
+from mmddas.commands.arguments import add_arguments
 from mmddas.core import ESTIMATORS, PolicyEstimator, ViewGradients
 from mmddas.core.files import atomic_path
 

@@ -17,7 +17,8 @@ from itertools import accumulate
 
 import torch
 
-from mmddas.command_line import add_arguments, build_runner, load_config
+from mmddas.command_line import build_runner, load_config
+from mmddas.commands.arguments import add_arguments
 from mmddas.engine import SearchStep
 
 

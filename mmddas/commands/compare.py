@@ -1,0 +1,163 @@
+"""The command ``compare``."""
+
+import argparse
+import hashlib
+import json
+import re
+import signal
+import sys
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmddas.command_line import check_data, read_config, read_options
+from mmddas.comparison import Comparison
+from mmddas.core import PolicySchedule, load_policy
+from mmddas.core.files import write_text
+from mmddas.derivation import evaluate_at_the_end, set_epochs, set_policy
+from mmddas.engine.tasks import TASKS
+from mmddas.trainings import Results, Training, file_stem, run_trainings
+from mmddas.visualization import draw_comparison
+
+TRAIN = ('-m', 'mmddas_cli', 'train')
+NONE = 'none'
+
+
+def check_args(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Look at the numbers and names, and read the shard's."""
+    if args.seeds < 1 or args.jobs < 1:
+        parser.error('--seeds and --jobs are numbers of at least 1')
+    match = re.fullmatch(r'(\d+)/(\d+)', args.shard)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        parser.error(f'--shard is 1/4, 2/4, ..., got {args.shard!r}')
+    args.shard = int(match[1]), int(match[2])
+    stems = [file_stem(policy) for policy in args.policies]
+    twice = [policy for policy, stem in zip(args.policies, stems, strict=True) if stems.count(stem) > 1]
+    if twice:
+        parser.error(f'--policies has {" and ".join(twice)}, which would share files: give each once, or other names')
+    args.cfg_options = read_options(args.cfg_options)
+
+
+def load_policies(args: argparse.Namespace) -> dict[str, PolicySchedule | None]:
+    """What is compared, by the names that were given; ValueError for a policy of another task."""
+    here = TASKS.get(read_config(args.config).get('default_scope'))
+    found = {}
+    for name in args.policies:
+        found[name] = None if name == NONE else load_policy(name, 'cifar' if here == 'classification' else 'detection')
+        task = found[name] and found[name].meta.get('task')
+        if task and here and task != here:
+            raise ValueError(f'{name} is a policy for {task}, and {args.config} trains for {here}')
+    return found
+
+
+def training_config(args: argparse.Namespace, file: Path | None) -> Config:
+    """The config with one of the policies, as it is trained."""
+    config = read_config(args.config)
+    config.merge_from_dict(args.cfg_options)
+    for place in set_policy(config, None if file is None else str(file)):
+        print(f'{file.stem}: DDASAugment {place}')
+    if args.epochs is not None:
+        set_epochs(config, args.epochs)
+    evaluate_at_the_end(config)
+    if config.get('val_evaluator') is None:
+        raise ValueError(f'{args.config} has no val_evaluator, whose metric could be compared')
+    check_data(config, ('train_dataloader', 'val_dataloader'))
+    return config
+
+
+def trainings(args: argparse.Namespace, policies: dict[str, PolicySchedule | None], work_dir: Path) -> list[Training]:
+    """All of them, seed by seed, each with a config of its own in the work dir."""
+    commands = {}
+    for name, schedule in policies.items():
+        stem = file_stem(name)
+        file = None if schedule is None else work_dir / 'policies' / f'{stem}.json'
+        if file is not None:
+            schedule.save(file)
+        config = training_config(args, file)
+        digest = hashlib.sha256(json.dumps([config_text(config), content(schedule)]).encode())
+        path = work_dir / 'configs' / f'{stem}.py'
+        write_text(path, config.pretty_text)
+        command = *TRAIN, str(path), '--resume', '--cfg-options'
+        commands[name] = command, dict(settings=digest.hexdigest()[:16])
+    return [Training(name, seed, *commands[name]) for seed in range(args.seeds) for name in policies]
+
+
+def config_text(config: Config) -> str:
+    """What tells one training from another: not where its policy's file lies."""
+    config = Config(config.to_dict())
+    config.pop('policy_file', None)
+    return config.pretty_text
+
+
+def content(schedule: PolicySchedule | None) -> dict | None:
+    """What of a policy a training depends on."""
+    if schedule is None:
+        return None
+    return {key: value for key, value in schedule.to_dict().items() if key not in ('meta', 'evidence')} | dict(
+        options=schedule.meta.get('operation_options')
+    )
+
+
+def search_cost(schedule: PolicySchedule | None) -> str:
+    """Steps of the search, and passes of each, where the policy's file has them."""
+    if schedule is None or schedule.findings is None or 'num_sub_policies' not in schedule.meta:
+        return ''
+    return f'{schedule.findings.steps} steps of {schedule.meta["num_sub_policies"] + 2} passes'
+
+
+def last_values(row: dict) -> dict[str, float]:
+    return row['evaluations'][max(row['evaluations'], key=int)]
+
+
+def check_metric(metric: str | None, row: dict) -> str:
+    """The metric to compare; ValueError where the evaluator does not give it."""
+    given = last_values(row)
+    if metric is not None and metric not in given:
+        raise ValueError(f'--metric {metric}: the evaluator does not give it; it gives {", ".join(given)}')
+    return metric or next(iter(given))
+
+
+def report(args: argparse.Namespace, policies: dict, wanted: list[Training], results: Results, work_dir: Path) -> None:
+    rows = results.rows()
+    found = {}
+    for training in wanted:
+        row = next((row for row in rows if training.is_in([row])), None)
+        if row is not None:
+            found[training.name, training.seed] = row
+    if not found:
+        raise ValueError('There is no result yet')
+    metric = check_metric(args.metric, next(iter(found.values())))
+    values, seconds = {}, {}
+    for (name, seed), row in found.items():
+        values.setdefault(name, {})[seed] = last_values(row)[metric]
+        seconds.setdefault(name, []).append(row['seconds'])
+    costs = {name: search_cost(schedule) for name, schedule in policies.items()}
+    comparison = Comparison(metric, args.policies, values, seconds, costs, range(args.seeds))
+    table = comparison.table()
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    print()
+    for row in table:
+        print('  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(f'\n{comparison.sentence()}\n')
+    write_text(work_dir / 'comparison.md', comparison.markdown(args.typed))
+    write_text(work_dir / 'comparison.csv', comparison.csv())
+    draw_comparison(comparison, work_dir / 'comparison.png')
+    print(f'{work_dir}/comparison.md, .csv and .png')
+
+
+def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    check_args(parser, args)
+    work_dir = args.work_dir or Path(f'work_dirs/compare/{Path(args.config).stem}')
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('Told to stop; the same command goes on'))
+    results = Results(work_dir / 'results.jsonl')
+    try:
+        policies = load_policies(args)
+        wanted = trainings(args, policies, work_dir)
+        mine = wanted[args.shard[0] - 1 :: args.shard[1]]
+        failed = run_trainings(mine, results, work_dir / 'runs', args.jobs, lambda row: check_metric(args.metric, row))
+        if len(failed) < len(mine):
+            report(args, policies, wanted, results, work_dir)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    if failed:
+        sys.exit('These trainings failed; the same command tries them again:\n' + '\n'.join(failed))

@@ -1,0 +1,72 @@
+"""The command ``search``."""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmddas.command_line import build_runner, check_data, end_process, load_config, read_config, read_options
+from mmddas.core.files import check_folder, write_text
+from mmddas.derivation import SearchOptions, derive_search
+
+from .arguments import DERIVED
+
+
+def search_name(args: argparse.Namespace) -> str:
+    """Of the search for a training: of its config, and of its work dir where no other is named."""
+    return f'{Path(args.config).stem}_search'
+
+
+def derived(args: argparse.Namespace, training: Config, prog: str) -> Config | None:
+    """The search for a training, written into its work dir; None where that was all that was asked for."""
+    names = [option[2:].replace('-', '_') for option, *_ in DERIVED]
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    processes = int(os.environ.get('WORLD_SIZE', os.environ.get('SLURM_NTASKS', 1))) if args.launcher != 'none' else 1
+    found = derive_search(training, args.config, SearchOptions(**given), processes)
+    work_dir = training.work_dir
+    path = Path(work_dir, f'{search_name(args)}.py')
+    if int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))) == 0:
+        check_folder(work_dir, 'The work dir (--work-dir names another one)')
+        write_text(path, found.text)
+        print('\nThe search:\n' + ''.join(f'  {line}\n' for line in found.lines) + f'  {"config":10}{path}\n')
+        for warning in found.warnings:
+            print(f'WARNING: {warning}\n')
+    if args.dry_run:
+        print(f'Start it with: {prog} {path} --work-dir {work_dir}')
+        return None
+    config = Config.fromstring(found.text, '.py')
+    config.update(launcher=training.launcher, work_dir=work_dir, resume=training.get('resume', False))
+    for key in ('load_from', 'model_wrapper_cfg'):
+        if training.get(key) is not None:
+            config[key] = training[key]
+    of_the_search = {
+        key: value for key, value in read_options(args.cfg_options).items() if key.startswith('train_cfg.')
+    }
+    config.merge_from_dict(of_the_search)
+    return config
+
+
+def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    is_search = (read_config(args.config).get('train_cfg') or {}).get('type') == 'DDASSearchLoop'
+    if not is_search:  # before --resume looks for a checkpoint: the training's are no search's
+        args.work_dir = args.work_dir or f'work_dirs/{search_name(args)}'
+    config = load_config(args)
+    if not is_search:
+        try:
+            check_data(config, ['train_dataloader'])
+            config = derived(args, config, parser.prog)
+        except (ValueError, OSError) as error:
+            parser.error(str(error))
+        if config is None:
+            return
+    else:
+        unused = [option for option, *_ in DERIVED if getattr(args, option[2:].replace('-', '_')) is not None]
+        if unused or args.dry_run:
+            parser.error(
+                f'{args.config} is a search already: {unused[0] if unused else "--dry-run"} is for searches that are '
+                'derived from the config of a training. Change the config, or give --cfg-options'
+            )
+    build_runner(config).train()
+    print(f'\nThe searched policy: {config.work_dir}/policy.json, {config.work_dir}/policy.png')
+    end_process()

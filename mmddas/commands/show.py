@@ -1,0 +1,40 @@
+"""The command ``show``."""
+
+import argparse
+
+from mmddas.core import PolicySchedule, load_policy
+from mmddas.policy_table import policy_table
+
+
+def column_names(paths: list[str]) -> list[str]:
+    """The files' names as short as they differ: without what all paths begin and end with."""
+    if len(set(paths)) < len(paths):
+        raise ValueError('The same policy file is given twice')
+    parts = [path.replace('\\', '/').split('/') for path in paths]
+    while len(parts) > 1 and min(map(len, parts)) > 1 and len({part[0] for part in parts}) == 1:
+        parts = [part[1:] for part in parts]
+    while len(parts) > 1 and min(map(len, parts)) > 1 and len({part[-1] for part in parts}) == 1:
+        parts = [part[:-1] for part in parts]
+    return ['/'.join(part) for part in parts]
+
+
+def check_epoch(epoch: int | None, schedules: dict[str, PolicySchedule]) -> None:
+    """Raise ValueError where a policy has no such epoch (from 1)."""
+    for name, schedule in schedules.items():
+        if epoch is not None and not 1 <= epoch <= len(schedule):
+            raise ValueError(f'{name}: --epoch must lie in 1..{len(schedule)}, the epochs of the search; got {epoch}')
+
+
+def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    try:
+        names = column_names(args.policies)
+        schedules = {
+            name: load_policy(path).smooth(args.smoothing) for name, path in zip(names, args.policies, strict=True)
+        }
+        check_epoch(args.epoch, schedules)
+        print(policy_table(schedules, args.top, -1 if args.epoch is None else args.epoch - 1))
+        for name, schedule in schedules.items():
+            if schedule.findings is not None:
+                print(f'\nEvidence in {name}: {schedule.findings.sentence(len(schedule))}')
+    except (ValueError, OSError) as error:
+        parser.error(str(error))

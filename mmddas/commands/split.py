@@ -1,0 +1,38 @@
+"""The command ``split``."""
+
+import argparse
+from pathlib import Path
+
+from mmddas.command_line import read_config
+from mmddas.core.files import write_text
+from mmddas.datasets.class_table import class_table
+from mmddas.datasets.proxies.splits import Split, split, write_split
+from mmddas.derivation import OwnData, training_text
+
+
+def own_data(found: Split, files: dict[str, Path]) -> OwnData:
+    if found.images is None:
+        raise ValueError('--config needs to know where the images are: --images DIR')
+    files = {part: file for part, file in files.items() if part in found.contents}
+    if found.kind == 'folders':
+        return OwnData('classification', found.classes, found.images, files)
+    has_masks = any(item.get('segmentation') for item in found.contents['train']['annotations'])
+    return OwnData('detection', found.classes, found.images, files, has_masks)
+
+
+def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    out_dir = args.out_dir or args.source.with_name(f'{args.source.stem}_split')
+    try:
+        found = split(args.source, args.val, args.test, args.seed, args.images)
+        files = write_split(found, out_dir, args.overwrite)
+        for note in found.notes:
+            print(f'Note: {note}')
+        print(class_table(found.counts()))
+        print('\n' + ', '.join(map(str, files.values())))
+        if args.config is not None:
+            path = out_dir / f'{Path(args.config.split("::")[-1]).stem}.py'
+            write_text(path, training_text(read_config(args.config), args.config, own_data(found, files), path))
+            print(f'\nA training on these images: {path}; next, search a policy for it:\n')
+            print(f'  mmddas search {path}')
+    except (ValueError, OSError) as error:
+        parser.error(str(error))

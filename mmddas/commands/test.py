@@ -1,0 +1,41 @@
+"""The command ``test``."""
+
+import argparse
+import os
+
+from mmengine.config import Config
+from mmengine.evaluator import BaseMetric, DumpResults
+
+from mmddas.command_line import build_runner, end_process, load_config
+
+
+def _dump(scope: str | None, path: str) -> BaseMetric:
+    """The metric that writes predictions; MMDetection has one of its own, which makes its masks small."""
+    if scope == 'mmdet':
+        from mmdet.evaluation import DumpDetResults
+
+        return DumpDetResults(out_file_path=path)
+    return DumpResults(out_file_path=path)
+
+
+def _draw(config: Config, folder: str) -> None:
+    """Have the config's visualization hook draw what is predicted."""
+    hooks = config.setdefault('default_hooks', {})
+    settings = dict(type='DetVisualizationHook', draw=True, test_out_dir=os.path.abspath(folder))
+    if config.get('default_scope') == 'mmpretrain':
+        settings = dict(type='VisualizationHook', enable=True, out_dir=os.path.abspath(folder))
+    hooks['visualization'] = dict(hooks.get('visualization') or {}, **settings)
+
+
+def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    config = load_config(args)
+    config.load_from = args.checkpoint
+    if args.show_dir:
+        _draw(config, args.show_dir)
+    runner = build_runner(config, 'test_dataloader')
+    if args.out:
+        if not args.out.endswith(('.pkl', '.pickle')):
+            raise SystemExit(f'--out writes a pickle file: its name must end in .pkl, got {args.out}')
+        runner.test_evaluator.metrics.append(_dump(config.get('default_scope'), args.out))
+    runner.test()
+    end_process()

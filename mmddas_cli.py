@@ -1,0 +1,22 @@
+"""The command ``mmddas``.
+
+Outside of the package, whose import brings PyTorch and OpenMMLab: ``--help`` needs neither, and a table of a policy no
+OpenMMLab. ``mmddas/__init__.py`` looks at ``deferred``.
+"""
+
+deferred = False
+
+
+def main(command: str | None = None) -> None:
+    """Run a command with the arguments of the command line, whose first one is the command where none is given."""
+    global deferred
+    deferred = True
+    from mmddas.commands import run
+
+    run(command)
+
+
+if __name__ == '__main__':
+    from mmddas_cli import main  # this module as the package finds it
+
+    main()
