@@ -2,7 +2,7 @@
 
 from mmddas import openmmlab  # noqa: F401  (first: it makes the others importable)
 
-from .hooks import ChannelsLastHook, PolicyFigureHook, PolicyScheduleHook, PolicySnapshotHook
+from .hooks import ChannelsLastHook, PolicyFigureHook, PolicyScheduleHook, PolicySnapshotHook, SearchReportHook
 from .log_processor import DDASLogProcessor
 from .search_loop import DDASSearchLoop
 from .search_step import SearchStep
@@ -14,5 +14,6 @@ __all__ = [
     'PolicyFigureHook',
     'PolicyScheduleHook',
     'PolicySnapshotHook',
+    'SearchReportHook',
     'SearchStep',
 ]

@@ -225,6 +225,32 @@ def _write(picture: np.ndarray, text: str, x: int, y: int) -> None:
         cv2.putText(picture, ascii_line, place, FONT, FONT_SCALE, INK, 1, cv2.LINE_AA)
 
 
+def boxes_drawn(
+    image: np.ndarray, boxes: object = None, labels: Sequence[int] | None = None, width: int = CELL_WIDTH
+) -> np.ndarray:
+    """The image, at most ``width`` wide, with its boxes.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 BGR.
+        boxes: ``(N, 4)`` xyxy in pixels, an array or MMDetection's; those without area are left out.
+        labels: Colour the boxes; by default each has the next colour.
+        width: In pixels; the height is at most 300.
+
+    Returns:
+        The picture, uint8 BGR.
+    """
+    scale = min(width / image.shape[1], MAX_CELL_HEIGHT / image.shape[0])
+    size = tuple(max(round(side * scale), 1) for side in image.shape[1::-1])
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
+    boxes = _as_array(boxes)
+    for number, (box, end) in enumerate(zip(boxes[:, :2], boxes[:, 2:], strict=True)):
+        if (end > box).all():
+            colour = BOX_COLOURS[(number if labels is None else int(labels[number])) % len(BOX_COLOURS)]
+            corners = np.clip(np.rint(np.stack([box, end]) * scale).astype(int), 0, np.array(size) - 1).tolist()
+            cv2.rectangle(small, *corners, colour, 1)
+    return small
+
+
 def _cell(
     image: np.ndarray,
     boxes: np.ndarray,
@@ -234,14 +260,8 @@ def _cell(
     lines: int = 1,
 ) -> np.ndarray:
     """The image at the sheet's scale with its boxes, below ``lines`` lines for the title."""
-    scale = min(width / image.shape[1], MAX_CELL_HEIGHT / image.shape[0])
-    size = tuple(max(round(side * scale), 1) for side in image.shape[1::-1])
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
-    for number, (box, end) in enumerate(zip(boxes[:, :2], boxes[:, 2:], strict=True)):
-        if (end > box).all():
-            colour = BOX_COLOURS[(number if labels is None else int(labels[number])) % len(BOX_COLOURS)]
-            corners = np.clip(np.rint(np.stack([box, end]) * scale).astype(int), 0, np.array(size) - 1).tolist()
-            cv2.rectangle(small, *corners, colour, 1)
+    small = boxes_drawn(image, boxes, labels, width)
+    size = small.shape[1::-1]
     cell = _paper(max(size[0], width) + 2 * GAP, size[1] + lines * LINE + 2 * GAP)
     cell[-size[1] - GAP : -GAP, GAP : GAP + size[0]] = small
     _write(cell, title, GAP, GAP + LINE - 5)
