@@ -22,9 +22,9 @@ BOX_COLOURS = ((0, 159, 230), (233, 180, 86), (115, 158, 0), (66, 228, 240), (0,
 PAPER, INK = (255, 255, 255), (40, 40, 40)
 CELL_WIDTH, SAMPLE_WIDTH, MAX_CELL_HEIGHT, GAP = 200, 280, 300, 4
 FONT, FONT_SCALE, LINE = cv2.FONT_HERSHEY_SIMPLEX, 0.42, 16
-NAME_WIDTH = 210
 # Sheets taller than this many rows continue in a second block at the right.
-ROWS_PER_BLOCK = 20
+ROWS_PER_BLOCK = 14
+BLOCK_GAP = 24
 
 
 def operation_sheet(
@@ -34,7 +34,7 @@ def operation_sheet(
     levels: Sequence[float] = DEFAULT_LEVELS,
     seed: int = 0,
 ) -> np.ndarray:
-    """One image under every operation of a task: a row an operation, a column a level.
+    """One image under every operation of a task: first those without levels, then a row an operation, a column a level.
 
     Signed operations have a row for each sign. The ``*_Only_BBoxes`` operations act on every box here. Random
     places are the same in a row. The image itself comes first.
@@ -55,7 +55,7 @@ def operation_sheet(
     if len(levels) == 0:
         raise ValueError('operation_sheet needs at least one level, got none')
     boxes = np.zeros((0, 4), np.float32) if boxes is None else boxes
-    rows = [_row('original', [_cell(image, boxes)], len(levels))]
+    single, rows = [_cell(image, boxes, 'original', lines=2)], []
     for number, operation in enumerate(ops.list_ops(task)):
         for sign in (1, -1) if operation.signed else (None,):
             cells = []
@@ -69,8 +69,13 @@ def operation_sheet(
                     box_prob=1.0,
                     rng=np.random.default_rng((seed, number)),
                 )
-                cells.append(_cell(result, moved, f'level {level:g}' if level is not None else ''))
-            rows.append(_row(operation.name + {1: ' +', -1: ' -', None: ''}[sign], cells, len(levels)))
+                name = '' if cells else operation.name + {1: ' +', -1: ' -', None: ''}[sign]
+                cells.append(_cell(result, moved, name + ('' if level is None else f'\nlevel {level:g}'), lines=2))
+            if operation.takes_level:
+                rows.append(_row(cells, len(levels)))
+            else:
+                single += cells
+    rows = [_row(single[i : i + len(levels)], len(levels)) for i in range(0, len(single), len(levels))] + rows
     return _blocks(rows)
 
 
@@ -268,12 +273,10 @@ def _cell(
     return cell
 
 
-def _row(name: str, cells: list[np.ndarray], columns: int) -> np.ndarray:
-    """A name and its cells; ``columns`` wide, however few the cells."""
+def _row(cells: list[np.ndarray], columns: int) -> np.ndarray:
+    """Cells side by side; ``columns`` wide, however few they are."""
     height, width = cells[0].shape[:2]
-    label = _paper(NAME_WIDTH, height)
-    _write(label, name, 2 * GAP, height // 2 + LINE // 2)
-    return np.hstack([label, *cells, *[_paper(width, height)] * (columns - len(cells))])
+    return np.hstack([*cells, *[_paper(width, height)] * (columns - len(cells))])
 
 
 def _blocks(rows: list[np.ndarray]) -> np.ndarray:
@@ -281,4 +284,6 @@ def _blocks(rows: list[np.ndarray]) -> np.ndarray:
     num_blocks = -(-len(rows) // ROWS_PER_BLOCK)
     per_block = -(-len(rows) // num_blocks)
     rows = rows + [np.full_like(rows[0], 255)] * (num_blocks * per_block - len(rows))
-    return np.hstack([np.vstack(rows[i : i + per_block]) for i in range(0, len(rows), per_block)])
+    blocks = [np.vstack(rows[i : i + per_block]) for i in range(0, len(rows), per_block)]
+    gap = _paper(BLOCK_GAP, len(blocks[0]))
+    return np.hstack([part for block in blocks for part in (block, gap)][:-1])
