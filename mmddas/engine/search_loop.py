@@ -20,6 +20,7 @@ from .checkpoints import protect_checkpoints
 from .data_checks import check_data, empty_data_explained
 from .hooks.policy_figure_hook import PolicyFigureHook
 from .hooks.policy_snapshot_hook import PolicySnapshotHook
+from .hooks.search_progress_hook import SearchProgressHook
 from .hooks.search_report_hook import SearchReportHook
 from .overview import say_how_long
 from .preconditions import check_hooks, check_optimizer, check_passes, check_whole_numbers, check_work_dir
@@ -134,7 +135,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         say_how_long(space, num_sub_policies, len(self.dataloader), max_epochs)
         check_hooks(runner.hooks)
         protect_checkpoints(runner)
-        for hook in (PolicySnapshotHook, PolicyFigureHook, SearchReportHook):
+        for hook in (PolicySnapshotHook, PolicyFigureHook, SearchReportHook, SearchProgressHook):
             if not any(isinstance(registered, hook) for registered in runner.hooks):
                 runner.register_hook(hook())
 
