@@ -153,7 +153,7 @@ def _check_dataset(name: str, dataset: object) -> None:
     if str(dataset.get('type')).endswith('CocoDataset') and (path.is_dir() or path.suffix.lower() == '.xml'):
         raise ValueError(
             f'{path}, of {name}.ann_file, is {"a folder" if path.is_dir() else "XML"}, and a CocoDataset reads a JSON '
-            'file: tools/dataset_tools/split.py makes one of a folder of Pascal-VOC XML files'
+            'file: mmddas split makes one of a folder of Pascal-VOC XML files'
         )
 
 

@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .progress import Bar
+
 
 @dataclass(frozen=True)
 class Training:
@@ -110,11 +112,13 @@ def run_trainings(
     children, failed, began = _Children(), [], time.monotonic()
     have = len(trainings) - len(missing)
     print(f'{have} results are in {results.path}, {len(missing)} trainings to go, {jobs} at a time', flush=True)
+    bar = Bar(len(missing), 'trainings')
     with ThreadPoolExecutor(jobs) as pool:
         futures = {pool.submit(_run, training, work_dir, children): training for training in missing}
         try:
             for number, future in enumerate(as_completed(futures), start=1):
                 training, outcome = futures[future], future.result()
+                bar.advance(f'running: {", ".join(sorted(children.names)) or "none"}')
                 left = (time.monotonic() - began) / number * (len(missing) - number) / 60
                 if isinstance(outcome, Path):
                     failed.append(f'{training.name}, seed {training.seed}: {outcome}')
@@ -138,6 +142,8 @@ def run_trainings(
             children.end()
             pool.shutdown(cancel_futures=True)
             raise
+        finally:
+            bar.stop()
     return failed
 
 

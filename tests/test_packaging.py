@@ -10,6 +10,7 @@ import pytest
 import yaml
 from mmengine.config import Config
 from mmengine.hub import get_config
+from mmengine.registry import DATASETS, MODELS
 
 ROOT = Path(__file__).parents[1]
 # A config of a user that builds on one of this package, and what shows that it does.
@@ -61,6 +62,17 @@ def test_configs_are_found_by_the_name_of_the_package(users_config):
     assert get_config('mmddas::ddas/retinanet_thin_bccd.py').train_cfg.type == 'DDASSearchLoop'
     config = Config.fromfile(users_config)
     assert (config.train_cfg.type, config.train_cfg.max_epochs) == ('DDASSearchLoop', 7)
+
+
+def test_parts_of_a_packaged_base_are_built(tmp_path, shapes):
+    base = "_base_ = 'mmddas::ddas/retinanet_thin_shapes_baseline.py'\n"
+    path = tmp_path / 'config.py'
+    path.write_text(f'{base}mine = {{{{_base_.train_dataloader}}}}\n')
+    config = Config.fromfile(path)
+    config.mine.dataset.data_root = f'{shapes}/'
+    dataset = DATASETS.build(config.mine.dataset)
+    assert len(dataset) == 12 and 'inputs' in dataset[0]
+    MODELS.build(config.model)
 
 
 @pytest.fixture(scope='module')

@@ -26,8 +26,7 @@ step "Searching a policy (log: $WORK/search.log)"
 python tools/search.py configs/ddas/retinanet_thin_shapes.py --work-dir "$WORK/search" \
     --cfg-options randomness.seed="$SEED" > "$WORK/search.log" 2>&1 &
 SEARCH=$!
-tail -n +1 -f --pid="$SEARCH" "$WORK/search.log" \
-    | grep --line-buffered 'Policy after' | sed -u -E 's/^.*INFO - /   /; s/ \(times uniform\)//' || true
+tail -n +1 -f --pid="$SEARCH" "$WORK/search.log" | python tools/analysis_tools/follow_search.py || true
 finish "$SEARCH" "$WORK/search.log"
 
 step "Training with the policy (log: $WORK/policy.log)"

@@ -20,6 +20,7 @@ COMMANDS = {
     'test': 'evaluate what has been trained',
     'compare': 'train with several policies, over several seeds: which one helps?',
     'show': 'print a policy as a table',
+    'report': 'write the report of a search anew',
     'browse': 'draw images under a policy, or an image under every operation',
 }
 # These read a policy's file, for which neither MMDetection nor MMPretrain is needed.

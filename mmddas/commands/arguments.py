@@ -151,6 +151,18 @@ def show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--smoothing', type=int, default=1, help='F_s, the odd width of the mean filter of p_tp')
 
 
+def report(parser: argparse.ArgumentParser) -> None:
+    """Write report.html, one page on a search, anew from what lies in its work dir.
+
+        mmddas report work_dirs/my_retinanet_search
+        mmddas report work_dirs/my_retinanet_search --compare work_dirs/compare/my_retinanet
+
+    A search writes it itself after every epoch. The page opens in any browser, without a network.
+    """
+    parser.add_argument('work_dir', help='of a search')
+    parser.add_argument('--compare', metavar='DIR', help="add the table and the figure of a comparison's work dir")
+
+
 def browse(parser: argparse.ArgumentParser) -> None:
     """Look at what augments: an image under every operation, or a config's training data under its policy.
 

@@ -14,7 +14,7 @@ from mmddas.command_line import read_config, read_options
 from mmddas.core import PolicySchedule, PolicySnapshot, SearchSpace
 from mmddas.datasets import find_augments
 from mmddas.datasets.walk import inner_datasets
-from mmddas.derivation import augment_configs, type_name
+from mmddas.derivation import augment_configs, set_policy, type_name
 from mmddas.visualization import operation_sheet, policy_sheet, write_image
 
 
@@ -49,7 +49,10 @@ def sheet_of_image(args: argparse.Namespace) -> np.ndarray:
 
 def sheet_of_config(args: argparse.Namespace) -> np.ndarray:
     config = load_config(args)
-    set_policy(config, args.policy)
+    if args.policy is not None and not list(augment_configs(config.train_dataloader.dataset)):
+        for place in set_policy(config, args.policy):
+            print(f'DDASAugment {place}')
+    fill_in_policy(config, args.policy)
     dataset = build_dataset(config)
     augments = find_augments(dataset)
     if not augments:
@@ -75,7 +78,7 @@ def build_dataset(config: Config) -> object:
     return DATASETS.build(config.train_dataloader.dataset)
 
 
-def set_policy(config: Config, policy: str | None) -> None:
+def fill_in_policy(config: Config, policy: str | None) -> None:
     """Give every DDASAugment of the config the policy; without one, what it gets in a training or search."""
     for augment in augment_configs(config.train_dataloader.dataset):
         if policy is not None or not augment.get('policy'):

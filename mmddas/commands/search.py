@@ -35,7 +35,9 @@ def derived(args: argparse.Namespace, training: Config, prog: str) -> Config | N
     if args.dry_run:
         print(f'Start it with: {prog} {path} --work-dir {work_dir}')
         return None
-    config = Config.fromstring(found.text, '.py')
+    # Without the name of the temporary file that it is read from, of which MMEngine would leave a copy.
+    config = Config(Config.fromstring(found.text, '.py').to_dict())
+    config.update(experiment_name=search_name(args))
     config.update(launcher=training.launcher, work_dir=work_dir, resume=training.get('resume', False))
     for key in ('load_from', 'model_wrapper_cfg'):
         if training.get(key) is not None:

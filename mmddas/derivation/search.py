@@ -143,6 +143,7 @@ def derive_search(
     s_val = val_elsewhere or take(clean, shares(left, length.num_val), train_numbers, SEED)
 
     _set_up(config, s_train, s_val, length, batch, options, probes, scope)
+    config.derived_from = source
     lines = _lines(source, config, counts, length, options, places[0], placed, settings, left_out)
     return DerivedSearch(config, config_text(config, source, lines), lines, _warnings(config, options, length), length)
 

@@ -2,7 +2,14 @@
 
 from mmddas import openmmlab  # noqa: F401  (first: it makes the others importable)
 
-from .hooks import ChannelsLastHook, PolicyFigureHook, PolicyScheduleHook, PolicySnapshotHook
+from .hooks import (
+    ChannelsLastHook,
+    PolicyFigureHook,
+    PolicyScheduleHook,
+    PolicySnapshotHook,
+    SearchProgressHook,
+    SearchReportHook,
+)
 from .log_processor import DDASLogProcessor
 from .search_loop import DDASSearchLoop
 from .search_step import SearchStep
@@ -14,5 +21,7 @@ __all__ = [
     'PolicyFigureHook',
     'PolicyScheduleHook',
     'PolicySnapshotHook',
+    'SearchProgressHook',
+    'SearchReportHook',
     'SearchStep',
 ]

@@ -70,8 +70,11 @@ def _image(info: dict, unknown: str) -> str:
     return unknown  # nothing to tell it by: unlike all others
 
 
-def check_data(train: Dataset, val: Dataset) -> None:
+def check_data(train: Dataset, val: Dataset) -> dict[str, ClassCounts]:
     """Look at S_train and S_val together, before a search begins.
+
+    Returns:
+        What the two have of each class.
 
     Raises:
         ValueError: One of them has images and no object, their classes differ, or S_val lies wholly in S_train.
@@ -114,6 +117,7 @@ def check_data(train: Dataset, val: Dataset) -> None:
             f'S_TRAIN AND S_VAL SHARE {shared} IMAGES, of {total} of S_val: the policy is judged on what the network '
             'learns by heart. Split the training images, as tools/dataset_tools/make_coco_proxy.py does'
         )
+    return parts
 
 
 def copies_under_other_names(train: set[str], val: set[str]) -> list[tuple[str, str]]:

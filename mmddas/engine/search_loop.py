@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
+from mmddas.datasets.class_table import class_rows
 from mmddas.datasets.search import search_loader, seeded_step
 
 from .agreement import check_processes_agree, data_identity, differences, flattened, search_identity
@@ -19,6 +20,8 @@ from .checkpoints import protect_checkpoints
 from .data_checks import check_data, empty_data_explained
 from .hooks.policy_figure_hook import PolicyFigureHook
 from .hooks.policy_snapshot_hook import PolicySnapshotHook
+from .hooks.search_progress_hook import SearchProgressHook
+from .hooks.search_report_hook import SearchReportHook
 from .overview import say_how_long
 from .preconditions import check_hooks, check_optimizer, check_passes, check_whole_numbers, check_work_dir
 from .processes import share_findings
@@ -120,7 +123,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self.dataloader = search_loader(self.dataloader, space, num_sub_policies, runner.seed, stream)
         with empty_data_explained('S_val', policy_dataloader):
             plain_policy_loader = runner.build_dataloader(policy_dataloader, seed=runner.seed)
-        check_data(self.dataloader.dataset.dataset, plain_policy_loader.dataset)
+        self.class_rows = class_rows(check_data(self.dataloader.dataset.dataset, plain_policy_loader.dataset))
         self.batches = SearchBatches(runner, self.dataloader, plain_policy_loader, max_broken_share)
         self.num_sub_policies = num_sub_policies
         self.sub_policies_per_rank = sub_policies_per_rank
@@ -132,7 +135,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         say_how_long(space, num_sub_policies, len(self.dataloader), max_epochs)
         check_hooks(runner.hooks)
         protect_checkpoints(runner)
-        for hook in (PolicySnapshotHook, PolicyFigureHook):
+        for hook in (PolicySnapshotHook, PolicyFigureHook, SearchReportHook, SearchProgressHook):
             if not any(isinstance(registered, hook) for registered in runner.hooks):
                 runner.register_hook(hook())
 

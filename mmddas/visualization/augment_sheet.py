@@ -22,9 +22,9 @@ BOX_COLOURS = ((0, 159, 230), (233, 180, 86), (115, 158, 0), (66, 228, 240), (0,
 PAPER, INK = (255, 255, 255), (40, 40, 40)
 CELL_WIDTH, SAMPLE_WIDTH, MAX_CELL_HEIGHT, GAP = 200, 280, 300, 4
 FONT, FONT_SCALE, LINE = cv2.FONT_HERSHEY_SIMPLEX, 0.42, 16
-NAME_WIDTH = 210
 # Sheets taller than this many rows continue in a second block at the right.
-ROWS_PER_BLOCK = 20
+ROWS_PER_BLOCK = 14
+BLOCK_GAP = 24
 
 
 def operation_sheet(
@@ -34,7 +34,7 @@ def operation_sheet(
     levels: Sequence[float] = DEFAULT_LEVELS,
     seed: int = 0,
 ) -> np.ndarray:
-    """One image under every operation of a task: a row an operation, a column a level.
+    """One image under every operation of a task: first those without levels, then a row an operation, a column a level.
 
     Signed operations have a row for each sign. The ``*_Only_BBoxes`` operations act on every box here. Random
     places are the same in a row. The image itself comes first.
@@ -55,7 +55,7 @@ def operation_sheet(
     if len(levels) == 0:
         raise ValueError('operation_sheet needs at least one level, got none')
     boxes = np.zeros((0, 4), np.float32) if boxes is None else boxes
-    rows = [_row('original', [_cell(image, boxes)], len(levels))]
+    single, rows = [_cell(image, boxes, 'original', lines=2)], []
     for number, operation in enumerate(ops.list_ops(task)):
         for sign in (1, -1) if operation.signed else (None,):
             cells = []
@@ -69,8 +69,13 @@ def operation_sheet(
                     box_prob=1.0,
                     rng=np.random.default_rng((seed, number)),
                 )
-                cells.append(_cell(result, moved, f'level {level:g}' if level is not None else ''))
-            rows.append(_row(operation.name + {1: ' +', -1: ' -', None: ''}[sign], cells, len(levels)))
+                name = '' if cells else operation.name + {1: ' +', -1: ' -', None: ''}[sign]
+                cells.append(_cell(result, moved, name + ('' if level is None else f'\nlevel {level:g}'), lines=2))
+            if operation.takes_level:
+                rows.append(_row(cells, len(levels)))
+            else:
+                single += cells
+    rows = [_row(single[i : i + len(levels)], len(levels)) for i in range(0, len(single), len(levels))] + rows
     return _blocks(rows)
 
 
@@ -225,6 +230,32 @@ def _write(picture: np.ndarray, text: str, x: int, y: int) -> None:
         cv2.putText(picture, ascii_line, place, FONT, FONT_SCALE, INK, 1, cv2.LINE_AA)
 
 
+def boxes_drawn(
+    image: np.ndarray, boxes: object = None, labels: Sequence[int] | None = None, width: int = CELL_WIDTH
+) -> np.ndarray:
+    """The image, at most ``width`` wide, with its boxes.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 BGR.
+        boxes: ``(N, 4)`` xyxy in pixels, an array or MMDetection's; those without area are left out.
+        labels: Colour the boxes; by default each has the next colour.
+        width: In pixels; the height is at most 300.
+
+    Returns:
+        The picture, uint8 BGR.
+    """
+    scale = min(width / image.shape[1], MAX_CELL_HEIGHT / image.shape[0])
+    size = tuple(max(round(side * scale), 1) for side in image.shape[1::-1])
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
+    boxes = _as_array(boxes)
+    for number, (box, end) in enumerate(zip(boxes[:, :2], boxes[:, 2:], strict=True)):
+        if (end > box).all():
+            colour = BOX_COLOURS[(number if labels is None else int(labels[number])) % len(BOX_COLOURS)]
+            corners = np.clip(np.rint(np.stack([box, end]) * scale).astype(int), 0, np.array(size) - 1).tolist()
+            cv2.rectangle(small, *corners, colour, 1)
+    return small
+
+
 def _cell(
     image: np.ndarray,
     boxes: np.ndarray,
@@ -234,26 +265,18 @@ def _cell(
     lines: int = 1,
 ) -> np.ndarray:
     """The image at the sheet's scale with its boxes, below ``lines`` lines for the title."""
-    scale = min(width / image.shape[1], MAX_CELL_HEIGHT / image.shape[0])
-    size = tuple(max(round(side * scale), 1) for side in image.shape[1::-1])
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
-    for number, (box, end) in enumerate(zip(boxes[:, :2], boxes[:, 2:], strict=True)):
-        if (end > box).all():
-            colour = BOX_COLOURS[(number if labels is None else int(labels[number])) % len(BOX_COLOURS)]
-            corners = np.clip(np.rint(np.stack([box, end]) * scale).astype(int), 0, np.array(size) - 1).tolist()
-            cv2.rectangle(small, *corners, colour, 1)
+    small = boxes_drawn(image, boxes, labels, width)
+    size = small.shape[1::-1]
     cell = _paper(max(size[0], width) + 2 * GAP, size[1] + lines * LINE + 2 * GAP)
     cell[-size[1] - GAP : -GAP, GAP : GAP + size[0]] = small
     _write(cell, title, GAP, GAP + LINE - 5)
     return cell
 
 
-def _row(name: str, cells: list[np.ndarray], columns: int) -> np.ndarray:
-    """A name and its cells; ``columns`` wide, however few the cells."""
+def _row(cells: list[np.ndarray], columns: int) -> np.ndarray:
+    """Cells side by side; ``columns`` wide, however few they are."""
     height, width = cells[0].shape[:2]
-    label = _paper(NAME_WIDTH, height)
-    _write(label, name, 2 * GAP, height // 2 + LINE // 2)
-    return np.hstack([label, *cells, *[_paper(width, height)] * (columns - len(cells))])
+    return np.hstack([*cells, *[_paper(width, height)] * (columns - len(cells))])
 
 
 def _blocks(rows: list[np.ndarray]) -> np.ndarray:
@@ -261,4 +284,6 @@ def _blocks(rows: list[np.ndarray]) -> np.ndarray:
     num_blocks = -(-len(rows) // ROWS_PER_BLOCK)
     per_block = -(-len(rows) // num_blocks)
     rows = rows + [np.full_like(rows[0], 255)] * (num_blocks * per_block - len(rows))
-    return np.hstack([np.vstack(rows[i : i + per_block]) for i in range(0, len(rows), per_block)])
+    blocks = [np.vstack(rows[i : i + per_block]) for i in range(0, len(rows), per_block)]
+    gap = _paper(BLOCK_GAP, len(blocks[0]))
+    return np.hstack([part for block in blocks for part in (block, gap)][:-1])

@@ -12,6 +12,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+import mmddas_cli
 from mmddas.core import PolicySchedule
 
 ROOT = Path(__file__).parents[2]
@@ -58,10 +59,14 @@ def shell(monkeypatch):
 
     def run(code: str) -> None:
         for line in code.replace('\\\n', ' ').splitlines():
-            python, tool, *arguments = shlex.split(line, comments=True)
-            assert python == 'python'
-            monkeypatch.setattr(sys, 'argv', [tool, *arguments])
-            runpy.run_path(str(ROOT / tool), run_name='__main__')
+            program, *arguments = shlex.split(line, comments=True)
+            if program == 'mmddas':
+                monkeypatch.setattr(sys, 'argv', ['mmddas', *arguments])
+                mmddas_cli.main()
+                continue
+            assert program == 'python'
+            monkeypatch.setattr(sys, 'argv', arguments)
+            runpy.run_path(str(ROOT / arguments[0]), run_name='__main__')
 
     return run
 
@@ -77,14 +82,92 @@ def mine(shapes, tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_four_commands_for_a_data_set_of_ones_own(mine, shell):
-    (commands,) = blocks('bash', 'README.md', 'Search on your own data set')
+def test_a_search_for_the_training_that_one_has(mine, shell):
+    (commands,) = blocks('bash', 'README.md', 'Search for a training')
     assert len(commands.splitlines()) == 4
     shell(commands)
     work_dir = Path('work_dirs/my_retinanet_search')
     assert (work_dir / 'my_retinanet_search.py').exists()
     assert len(PolicySchedule.load(work_dir / 'policy.json').space) == 113
     assert Path('work_dirs/my_retinanet/epoch_2.pth').exists()
+
+
+DETECTOR, CLASSIFIER = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py', 'mmpretrain::resnet/resnet50_8xb32_in1k.py'
+SMALL_CLASSIFIER = """
+default_scope = 'mmpretrain'
+load = dict(type='LoadImageFromFile')
+steps = [load, dict(type='Resize', scale=64), dict(type='PackInputs')]
+loader = dict(batch_size=4, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True))
+train_dataloader = dict(loader, dataset=dict(type='ImageNet', data_root='nowhere', split='train', pipeline=steps))
+val_dataloader = dict(loader, dataset=dict(type='ImageNet', data_root='nowhere', split='val', pipeline=steps))
+test_dataloader = val_dataloader
+val_evaluator = test_evaluator = dict(type='Accuracy', topk=(1, 5))
+train_cfg, val_cfg, test_cfg = dict(by_epoch=True, max_epochs=2), dict(), dict()
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01))
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='ResNet', depth=18, base_channels=8, stem_channels=8, out_indices=(3,)),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=1000, in_channels=64, loss=dict(type='CrossEntropyLoss')),
+)
+data_preprocessor = dict(num_classes=1000, mean=[120.0] * 3, std=[60.0] * 3, to_rgb=True)
+"""
+
+
+def small(commands: str, base: str, name: str, epochs: int) -> str:
+    """The commands with a config of this test in the place of the packaged one, as long as its own training."""
+    assert f'epoch_{epochs}.pth' in commands
+    return commands.replace(base, f'{name}.py').replace(Path(base).stem, name).replace(f'epoch_{epochs}', 'epoch_2')
+
+
+def test_four_commands_from_photos_to_a_tested_detector(mine, shell, shapes):
+    photos = Path('photos')
+    photos.mkdir()
+    content = json.loads(Path(shapes, 'annotations', 'train.json').read_text())
+    names = {category['id']: category['name'] for category in content['categories']}
+    for image in content['images']:
+        shutil.copy(shapes / 'train' / image['file_name'], photos)
+        objects = ''
+        for item in content['annotations']:
+            left, top, width, height = item['bbox']
+            corners = dict(xmin=left + 1, ymin=top + 1, xmax=left + width + 1, ymax=top + height + 1)
+            box = ''.join(f'<{corner}>{value}</{corner}>' for corner, value in corners.items())
+            if item['image_id'] == image['id']:
+                objects += f'<object><name>{names[item["category_id"]]}</name><bndbox>{box}</bndbox></object>'
+        text = f'<annotation><filename>{image["file_name"]}</filename>{objects}</annotation>'
+        (photos / image['file_name']).with_suffix('.xml').write_text(text)
+    evaluated = TRAINING[: TRAINING.index('val_cfg = ')] + TRAINING[TRAINING.index('optim_wrapper') :]
+    evaluated += """
+val_dataloader = test_dataloader = dict(
+    batch_size=4,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(train_dataloader['dataset'], test_mode=True),
+)
+val_cfg, test_cfg = dict(), dict()
+val_evaluator = test_evaluator = dict(type='CocoMetric', ann_file='nowhere.json', metric='bbox')
+"""
+    Path('my_retinanet.py').write_text(evaluated.format(configs=ROOT / 'configs'))
+    commands, _ = blocks('bash', 'README.md', 'Your own images, in four commands')
+    assert len(commands.splitlines()) == 4
+    shell(small(commands, DETECTOR, 'my_retinanet', epochs=12))
+    assert len(PolicySchedule.load('work_dirs/my_retinanet_search/policy.json').space) == 113
+    assert 'mmddas train photos_split/my_retinanet.py' in Path('work_dirs/my_retinanet_search/report.html').read_text()
+    assert any('Epoch(test) [' in log.read_text() for log in Path('work_dirs/my_retinanet').glob('*/*.log'))
+
+
+def test_four_commands_from_class_folders_to_a_tested_classifier(mine, shell, shapes):
+    for number, image in enumerate(sorted((shapes / 'train').glob('*.png'))):
+        folder = Path('flowers', ('daisy', 'rose')[number % 2])
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(image, folder)
+    Path('small.py').write_text(SMALL_CLASSIFIER)
+    _, commands = blocks('bash', 'README.md', 'Your own images, in four commands')
+    assert len(commands.splitlines()) == 4
+    shell(small(commands, CLASSIFIER, 'small', epochs=100))
+    assert PolicySchedule.load('work_dirs/small_search/policy.json').meta['task'] == 'classification'
+    (tested,) = Path('work_dirs/small').glob('*/*[0-9].json')
+    assert 'accuracy/top1' in tested.read_text()
 
 
 def test_a_search_config_by_hand(mine, shell):

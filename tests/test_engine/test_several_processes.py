@@ -171,6 +171,7 @@ def search(folder: Path, processes: int, dtype: torch.dtype = torch.float64, cha
     assert all(schedule.snapshots == schedules[0].snapshots for schedule in schedules)
     assert {path.name for path in work_dir.glob('*.json')} == {
         'policy.json',
+        'report.json',
         *(f'rank{rank}.json' for rank in range(processes)),
     }
     return schedules[0], [count / STEPS for count in sent]

@@ -44,6 +44,7 @@ def main() -> None:
     print('== mAP on held-out negatives')
     print(f'   with the policy {with_policy:.3f}, without {baseline:.3f}')
     print('== Look at')
+    print(f'   {work_dir}/search/report.html   the report of the search: open it in a browser')
     print(f'   {work_dir}/search/policy.png    the searched policy')
     print(f'   {work_dir}/augmented.png        training images under it')
     if not (found and with_policy > baseline):

@@ -105,7 +105,7 @@ def write_search_split(
 def read_annotations(ann_file: str | os.PathLike) -> dict:
     """Parse an annotation file, with errors that name it."""
     path = Path(ann_file)
-    split = 'tools/dataset_tools/split.py makes COCO annotations of a folder of Pascal-VOC XML files'
+    split = 'mmddas split makes COCO annotations of a folder of Pascal-VOC XML files'
     if path.is_dir():
         raise ValueError(f"'{path}' is a folder; a COCO annotation file is expected: {split}")
     if not path.is_file():

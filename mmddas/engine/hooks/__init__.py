@@ -4,5 +4,14 @@ from .channels_last_hook import ChannelsLastHook
 from .policy_figure_hook import PolicyFigureHook
 from .policy_schedule_hook import PolicyScheduleHook
 from .policy_snapshot_hook import PolicySnapshotHook
+from .search_progress_hook import SearchProgressHook
+from .search_report_hook import SearchReportHook
 
-__all__ = ['ChannelsLastHook', 'PolicyFigureHook', 'PolicyScheduleHook', 'PolicySnapshotHook']
+__all__ = [
+    'ChannelsLastHook',
+    'PolicyFigureHook',
+    'PolicyScheduleHook',
+    'PolicySnapshotHook',
+    'SearchProgressHook',
+    'SearchReportHook',
+]

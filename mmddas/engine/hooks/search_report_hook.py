@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+from mmddas.core import Candidate, PolicySchedule
+from mmddas.engine.tasks import TASKS
+
+# Steps after which the search says how long it is going to take; the first ones are slower.
+_MEASURED_STEPS = 10
+# Operations whose pictures are shown, at most.
+_SHOWN = 6
+
+
+@HOOKS.register_module()
+class SearchReportHook(Hook):
+    """Write ``report.html``, one page on the search, before its first epoch and after every ``interval`` epochs.
+
+    :class:`~mmddas.engine.DDASSearchLoop` registers it itself. It also says, after ten steps, how long the search is
+    going to take.
+
+    Args:
+        interval: Epochs between two reports; the last epoch has one in any case.
+    """
+
+    priority = 'VERY_LOW'  # after the policy's file, and after the checkpoint
+
+    def __init__(self, interval: int = 1) -> None:
+        self.interval = interval
+
+    def before_train(self, runner: Runner) -> None:
+        from mmddas.report import Facts
+
+        self._began, self._steps = time.monotonic(), 0
+        loop = runner.train_loop
+        found = (Facts.load(runner.work_dir) if loop.iter else None) or Facts('')
+        self._facts = Facts(
+            config=str(runner.cfg.get('derived_from') or runner.cfg.filename or runner.experiment_name),
+            training=runner.cfg.get('derived_from'),
+            task=TASKS.get(runner.cfg.get('default_scope')),
+            max_epochs=loop.max_epochs,
+            steps_per_epoch=len(loop.dataloader),
+            passes_per_step=loop.num_sub_policies + 2,
+            classes=[[*row] for row in loop.class_rows],
+            epoch_seconds=found.epoch_seconds[: loop.epoch],
+            examples=found.examples,
+        )
+        self._write(runner)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        self._epoch_began = time.monotonic()
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict = None, outputs: dict = None) -> None:
+        self._steps += 1
+        if self._steps == 1:
+            self._began = time.monotonic()
+        if self._steps == _MEASURED_STEPS + 1:
+            seconds = (time.monotonic() - self._began) / _MEASURED_STEPS
+            left = runner.max_iters - runner.iter - 1
+            from mmddas.report.page import duration
+
+            runner.logger.info(f'A step takes {seconds:.2g} s: about {duration(seconds * left)} for the {left} to come')
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        self._facts.epoch_seconds.append(time.monotonic() - self._epoch_began)
+        if self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner):
+            if runner.rank == 0:
+                from mmddas.report import draw_examples
+
+                loop = runner.train_loop
+                self._facts.examples = draw_examples(loop.dataloader.dataset.dataset, shown_candidates(loop.schedule))
+            self._write(runner)
+
+    def _write(self, runner: Runner) -> None:
+        if runner.rank == 0:
+            from mmddas.report import write_report
+
+            self._facts.save(runner.work_dir)
+            path = write_report(runner.work_dir)
+            if not self._facts.epoch_seconds:
+                runner.logger.info(f'The report of this search, rewritten after every epoch: {path}')
+
+
+def shown_candidates(schedule: PolicySchedule) -> Sequence[Candidate]:
+    """The likeliest level of each operation that stands out, or, where none does, of those that lead; at most six."""
+    probs, candidates = schedule.snapshots[-1].op_probs, schedule.space.candidates
+    best: dict[str, int] = {}
+    for index in np.argsort(-probs, kind='stable').tolist():
+        best.setdefault(candidates[index].op, index)
+    chosen = [*best]
+    if schedule.findings is not None:
+        effects = schedule.findings.operation_effects
+        found = effects.stand_out()
+        order = [row for row in np.argsort(effects.scores, kind='stable').tolist() if found[row]]
+        chosen = [schedule.findings.operations[row] for row in order] or chosen
+    shown = [op for op in chosen if op != 'Identity'][:_SHOWN]
+    return [candidates[best[op]] for op in shown]

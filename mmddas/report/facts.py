@@ -1,0 +1,77 @@
+"""What a report says that the policy's file does not have; kept beside it as ``report.json``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from pathlib import Path
+
+from mmddas.core.files import write_text
+
+from .examples import Example
+
+FACTS_FILE, REPORT_FILE = 'report.json', 'report.html'
+# What MMEngine warns of in every run, of its own parts.
+_OF_MMENGINE = ('"FileClient" will', '"HardDiskBackend"', '`save_param_scheduler` is True', 'The prefix is not set in')
+_WARNING = re.compile(r'^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d - \S+ - (?:WARNING|ERROR) - (.*)$')
+
+
+@dataclasses.dataclass
+class Facts:
+    """A search, as its report describes it.
+
+    Args:
+        config: The search's config file, or its name.
+        training: The config of the training that it was derived from; None where it was not.
+        task: ``'detection'`` or ``'classification'``.
+        max_epochs: How many it is to have.
+        steps_per_epoch: Of S_train's batches.
+        passes_per_step: Batches that a step takes forward and backward, L^ + 2.
+        classes: The table of S_train's and S_val's classes, its header first.
+        epoch_seconds: How long each epoch has taken.
+        examples: Operations on images of S_train.
+    """
+
+    config: str
+    training: str | None = None
+    task: str | None = None
+    max_epochs: int = 0
+    steps_per_epoch: int = 0
+    passes_per_step: int = 0
+    classes: list[list[str]] = dataclasses.field(default_factory=list)
+    epoch_seconds: list[float] = dataclasses.field(default_factory=list)
+    examples: list[Example] = dataclasses.field(default_factory=list)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """From the latest epochs; None before the first has ended."""
+        latest = self.epoch_seconds[-3:]
+        if not latest:
+            return None
+        return max(self.max_epochs - len(self.epoch_seconds), 0) * sum(latest) / len(latest)
+
+    def save(self, work_dir: str | os.PathLike) -> None:
+        write_text(Path(work_dir, FACTS_FILE), json.dumps(dataclasses.asdict(self), indent=1))
+
+    @classmethod
+    def load(cls, work_dir: str | os.PathLike) -> Facts | None:
+        """What has been saved there; None where nothing was, or by another version."""
+        try:
+            content = json.loads(Path(work_dir, FACTS_FILE).read_text(encoding='utf-8'))
+            content['examples'] = [Example(**example) for example in content['examples']]
+            return cls(**content)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+
+def read_warnings(work_dir: str | os.PathLike) -> list[str]:
+    """First lines of the warnings in a work dir's logs, each once, in order; without MMEngine's own of every run."""
+    found: dict[str, None] = {}
+    for path in sorted(Path(work_dir).glob('*/*.log')):
+        for line in path.read_text(encoding='utf-8', errors='replace').splitlines():
+            match = _WARNING.match(line)
+            if match is not None:
+                found.setdefault(match[1])
+    return [text for text in found if not text.startswith(_OF_MMENGINE)]
