@@ -59,6 +59,7 @@ def test_the_number_of_workers_does_not_change_the_search(search_config, workers
     assert final_policy(configs[0]) == final_policy(configs[1])
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_search(search_config):
     changes = [{'randomness.seed': seed, 'train_cfg.max_epochs': 1} for seed in (0, 1)]
     configs = [search_config(change, name=f'seed{seed}') for seed, change in enumerate(changes)]
@@ -138,7 +139,10 @@ class SignalHook(Hook):
             os.kill(os.getpid(), self.number)
 
 
-@pytest.mark.parametrize(('iteration', 'number'), [(1, signal.SIGTERM), (2, signal.SIGINT), (4, signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ('iteration', 'number'),
+    [pytest.param(1, signal.SIGTERM, marks=pytest.mark.slow), (2, signal.SIGINT), (4, signal.SIGTERM)],
+)
 def test_a_search_told_to_stop_goes_on_from_the_very_iteration(request, search_config, iteration, number):
     """In the middle of an epoch, and at its last step, with data workers."""
     before = signal.signal(number, signal.default_int_handler)  # Ctrl-C may be ignored where tests run

@@ -142,6 +142,7 @@ def test_the_host_reads_nothing_between_the_passes_but_whether_to_step(folders, 
     assert found == [reads] * 4
 
 
+@pytest.mark.slow
 def test_a_compiled_network_finds_the_same_policy(folders, tmp_path):
     policies, statistics = [], []
     for name, compiled in (('eager', False), ('compiled', dict(backend='aot_eager'))):
@@ -246,6 +247,7 @@ val_cfg = val_dataloader = val_evaluator = test_cfg = test_dataloader = test_eva
 """
 
 
+@pytest.mark.slow
 def test_mmpretrains_own_tool_trains_with_a_policy(folders, tmp_path):
     """Three lines in a config outside of this repository."""
     schedule = PolicySchedule(SearchSpace.preset('cifar'))

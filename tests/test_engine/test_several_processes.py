@@ -283,6 +283,7 @@ def use_mixed_precision(config: Config, rank: int) -> None:
     config.optim_wrapper.type = 'BFloat16OptimWrapper'
 
 
+@pytest.mark.slow
 def test_mixed_precision_on_two_processes(tmp_path):
     """They end with one policy (as ``search`` checks), near that of float32."""
     expected = probabilities(search(tmp_path / 'float32', 2, torch.float32)[0])

@@ -65,7 +65,9 @@ class Samples(Dataset):
         return sample(index)
 
 
-@pytest.mark.parametrize(('workers', 'context'), [(0, None), (2, 'fork'), (1, 'spawn')])
+@pytest.mark.parametrize(
+    ('workers', 'context'), [(0, None), (2, 'fork'), pytest.param(1, 'spawn', marks=pytest.mark.slow)]
+)
 def test_a_loader_gives_what_its_dataset_has(workers, context):
     loader = UnpackingLoader(
         Samples(), 2, num_workers=workers, collate_fn=PackingCollate(list), multiprocessing_context=context
