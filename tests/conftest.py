@@ -16,6 +16,17 @@ from mmddas.datasets.proxies.shapes import make_shapes
 ROOT = Path(__file__).parents[1]
 
 
+# Files that take longest: they begin, so that no process is left alone with one in the end.
+LONGEST = ('test_search_loop.py', 'test_several_processes.py', 'test_interruptions.py', 'test_command_line.py')
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        return LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST)
+
+    items.sort(key=rank)
+
+
 @pytest.fixture(autouse=True)
 def no_formatting_of_config_texts(monkeypatch):
     """MMEngine formats every config that it logs, which takes longer than a tiny search."""

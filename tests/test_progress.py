@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+# Without the rest of the package, whose import takes seconds.
 PROGRAM = """
 import sys
+import mmddas_cli
+mmddas_cli.deferred = True
 from mmengine.logging import MMLogger
 from mmddas.progress import Bar
 logger = MMLogger.get_instance('run', log_level='INFO')

@@ -8,4 +8,4 @@ ruff check .
 ruff format --check .
 echo "== pytest"
 # Two processes of one thread each, for two cores.
-OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile "$@"
+OMP_NUM_THREADS=1 python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder "$@"

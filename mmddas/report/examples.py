@@ -12,6 +12,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from mmddas.core import Candidate
+from mmddas.datasets.samples import check_sample
 from mmddas.datasets.search.pipelines import SplitPoint
 from mmddas.datasets.search.seeding import preserved_generators, seed_generators
 from mmddas.visualization.augment_sheet import boxes_drawn
@@ -66,10 +67,10 @@ def _samples(dataset: Dataset, count: int) -> list[dict]:
         seed_generators(_SEED, 0, 0, index)
         try:
             sample = dataset[index]
-        except Exception:  # a broken image is reported where the search meets it
+            check_sample(sample)
+        except Exception:  # a broken or rejected sample is reported where the search meets it
             continue
-        if isinstance(sample, dict) and SplitPoint.KEY in sample:
-            found.append(sample)
+        found.append(sample)
     return sorted(found, key=lambda sample: -len(sample.get('gt_bboxes', ())))[:count]
 
 

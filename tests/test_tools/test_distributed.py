@@ -85,6 +85,7 @@ def test_two_processes_search_as_one_with_the_same_global_batch(search_config, t
     work_dir = Path(double.work_dir)
     assert {path.name for path in work_dir.rglob('*.json') if 'vis_data' not in path.parts} == {
         'policy.json',
+        'report.json',
         'rank0.json',
         'rank1.json',
     }

@@ -70,6 +70,7 @@ def test_there_is_a_report_before_the_first_epoch_and_a_resumed_search_adds_to_i
     assert both.epoch_seconds[:1] == first.epoch_seconds and len(both.epoch_seconds) == 2
 
 
+@pytest.mark.slow
 def test_after_ten_steps_it_says_how_long_it_takes(search_config):
     config = search_config({'train_cfg.max_epochs': 4, 'log_level': 'INFO'})
     steps = -(-12 // config.train_dataloader.batch_size)
