@@ -48,6 +48,7 @@ def test_operators_built_for_another_pytorch_are_replaced_with_a_warning(monkeyp
     assert sys.modules['mmcv._ext'].__name__ == 'mmddas.compat.mmcv_ext'
 
 
+@pytest.mark.slow
 def test_mmdet_can_be_imported_after_it_failed():
     """MMDetection's tools/train.py imports ``mmdet.utils`` first, others ``mmdet.models`` in vain."""
     script = """if True:

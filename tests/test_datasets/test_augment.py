@@ -341,7 +341,7 @@ def test_published_policies_are_applied_by_their_names():
         assert 5 < sum(changed) <= 20
 
 
-@pytest.mark.parametrize('name', ['zoph_v1', 'autoaugment_cifar10', 'pba_svhn'])
+@pytest.mark.parametrize('name', ['zoph_v1', pytest.param('autoaugment_cifar10', marks=pytest.mark.slow), 'pba_svhn'])
 def test_published_policies_are_drawn_as_their_tables_say(name):
     """Of 100,000 draws every candidate has its share, those in boxes their whole share, to be thinned box by box."""
     augment = DDASAugment(name)

@@ -80,7 +80,7 @@ def test_the_evidence_of_a_search_is_in_its_file(search_config):
     assert runner.train_loop.estimator.evidence.findings().to_dict() == findings.to_dict()
 
 
-@pytest.mark.parametrize('name', ['MeanGradientEstimator', 'ShrinkageEstimator'])
+@pytest.mark.parametrize('name', [pytest.param('MeanGradientEstimator', marks=pytest.mark.slow), 'ShrinkageEstimator'])
 def test_searches_with_other_estimators_resume_to_the_bit(search_config, name):
     chosen = {'train_cfg.estimator': dict(type=name, decay=0.9), 'train_cfg.policy_optim': None}
     whole = search_config(chosen, name='whole')
@@ -141,7 +141,11 @@ class SignalHook(Hook):
 
 @pytest.mark.parametrize(
     ('iteration', 'number'),
-    [pytest.param(1, signal.SIGTERM, marks=pytest.mark.slow), (2, signal.SIGINT), (4, signal.SIGTERM)],
+    [
+        pytest.param(1, signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(2, signal.SIGINT, marks=pytest.mark.slow),
+        (4, signal.SIGTERM),
+    ],
 )
 def test_a_search_told_to_stop_goes_on_from_the_very_iteration(request, search_config, iteration, number):
     """In the middle of an epoch, and at its last step, with data workers."""
@@ -207,6 +211,7 @@ def test_passes_of_another_length_than_they_say_are_resumed_in_the_right_place(s
     assert final_policy(resumed) == final_policy(whole)
 
 
+@pytest.mark.slow
 def test_networks_that_draw_random_numbers_resume_exactly(search_config, monkeypatch):
     """On whatever generator: PyTorch's, NumPy's, Python's."""
     whole = search_config(name='whole')
@@ -345,6 +350,7 @@ class MemoryEstimator(PaperEstimator):
         return super().scalars() | dict(mean_norm=self.mean.norm())
 
 
+@pytest.mark.slow
 def test_an_estimator_is_chosen_by_name_and_its_memory_resumed_to_the_bit(search_config, monkeypatch):
     monkeypatch.setitem(ESTIMATORS, 'MemoryEstimator', MemoryEstimator)
     chosen = {'train_cfg.estimator': dict(type='MemoryEstimator')}
@@ -375,6 +381,7 @@ class FreezeHook(Hook):
             runner.model.backbone.requires_grad_(runner.iter == self.thaw)
 
 
+@pytest.mark.slow
 def test_layers_may_be_frozen_and_thawed_in_a_search(search_config):
     """Frozen ones stay where they are, thawed ones move; a search that is interrupted meanwhile ends the same."""
 
@@ -420,6 +427,7 @@ def test_what_a_preprocessor_remembers_is_resumed(search_config):
     assert resumed.model.data_preprocessor.batch_augments[0]._input_size != (64, 64)
 
 
+@pytest.mark.slow
 def test_settings_of_the_estimator_may_stand_beside_it(search_config):
     beside = search_config({'train_cfg.normalize': False, 'train_cfg.scale_by_lr': True}, name='beside')
     within = dict(type='PaperEstimator', normalize=False, scale_by_lr=True)

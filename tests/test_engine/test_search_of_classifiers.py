@@ -181,6 +181,7 @@ def test_an_unknown_channel_order_is_refused():
         DDASAugment(channel_order='grb')
 
 
+@pytest.mark.slow
 def test_channels_last_changes_nothing_but_the_memory(folders, tmp_path):
     losses = {}
     for name, hooks in (('with', [dict(type='ChannelsLastHook')]), ('without', [])):

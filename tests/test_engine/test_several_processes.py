@@ -233,6 +233,7 @@ def test_a_step_sends_two_gradients_and_a_number_for_every_sub_policy(tmp_path):
     assert sent == [(2 * parameters + len(tensors) + NUM_SUB_POLICIES + 1) * 8] * 2
 
 
+@pytest.mark.slow
 def test_processes_with_sub_policies_of_their_own_end_with_one_policy(tmp_path):
     shared = probabilities(search(tmp_path / 'shared', 2)[0])
     own = probabilities(search(tmp_path / 'own', 2, sub_policies_per_rank=True)[0])

@@ -73,6 +73,7 @@ def test_recipe_can_be_searched_with(name, shapes, tmp_path):
     assert runner.message_hub.get_scalar('train/skipped_updates').data[0][-1] == 0
 
 
+@pytest.mark.slow
 def test_dynamic_rcnn_counts_steps(shapes, tmp_path):
     """It adapts its thresholds to what it has seen in so many iterations, not in so many views and batches of S_val."""
     config = recipe('dynamic', shapes, tmp_path / 'work')
