@@ -13,7 +13,7 @@ from mmddas.engine.tasks import TASKS
 
 # Steps after which the search says how long it is going to take; the first ones are slower.
 _MEASURED_STEPS = 10
-# Operations whose pictures are shown, at most.
+# Leading operations whose pictures are shown where none stands out.
 _SHOWN = 6
 
 
@@ -87,16 +87,15 @@ class SearchReportHook(Hook):
 
 
 def shown_candidates(schedule: PolicySchedule) -> Sequence[Candidate]:
-    """The likeliest level of each operation that stands out, or, where none does, of those that lead; at most six."""
+    """The likeliest level of each operation that stands out, what helps first; where none does, of the six that lead."""
     probs, candidates = schedule.snapshots[-1].op_probs, schedule.space.candidates
     best: dict[str, int] = {}
     for index in np.argsort(-probs, kind='stable').tolist():
         best.setdefault(candidates[index].op, index)
-    chosen = [*best]
+    chosen = [*best][:_SHOWN]
     if schedule.findings is not None:
         effects = schedule.findings.operation_effects
         found = effects.stand_out()
         order = [row for row in np.argsort(effects.scores, kind='stable').tolist() if found[row]]
         chosen = [schedule.findings.operations[row] for row in order] or chosen
-    shown = [op for op in chosen if op != 'Identity'][:_SHOWN]
-    return [candidates[best[op]] for op in shown]
+    return [candidates[best[op]] for op in chosen if op != 'Identity']

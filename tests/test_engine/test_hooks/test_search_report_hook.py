@@ -40,7 +40,7 @@ def test_facts_are_those_of_the_search(config):
 
 def test_examples_are_operations_on_images_of_s_train(config):
     examples = Facts.load(config.work_dir).examples
-    assert 2 <= len(examples) <= 12 and len(examples) % 2 == 0
+    assert len(examples) >= 2 and len(examples) % 2 == 0
     for example in examples:
         before, after = decoded(example.before), decoded(example.after)
         assert before.shape == after.shape
