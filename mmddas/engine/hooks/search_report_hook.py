@@ -87,7 +87,7 @@ class SearchReportHook(Hook):
 
 
 def shown_candidates(schedule: PolicySchedule) -> Sequence[Candidate]:
-    """The likeliest level of each operation that stands out, what helps first; where none does, of the six that lead."""
+    """The likeliest level of each operation that stands out, the helping ones first; or else of the six that lead."""
     probs, candidates = schedule.snapshots[-1].op_probs, schedule.space.candidates
     best: dict[str, int] = {}
     for index in np.argsort(-probs, kind='stable').tolist():
