@@ -66,6 +66,7 @@ def test_mmdet_can_be_imported_after_it_failed():
     subprocess.run([sys.executable, '-W', 'ignore', '-c', script], check=True)
 
 
+@pytest.mark.slow
 def test_a_script_that_imports_mmdet_first_can_be_run(tmp_path):
     script = tmp_path / 'evaluate.py'
     script.write_text('import sys, mmdet.evaluation, beside_it; print(__name__, sys.argv[1:], beside_it.__name__)')

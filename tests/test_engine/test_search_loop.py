@@ -411,6 +411,7 @@ def test_layers_may_be_frozen_and_thawed_in_a_search(search_config):
     assert final_policy(resumed.cfg) == final_policy(whole.cfg)
 
 
+@pytest.mark.slow
 def test_what_a_preprocessor_remembers_is_resumed(search_config):
     """BatchSyncRandomResize, which draws a size at every second iteration."""
     resize = dict(type='BatchSyncRandomResize', random_size_range=(64, 160), interval=2, size_divisor=32)
