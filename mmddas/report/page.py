@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shlex
 from pathlib import Path
@@ -244,8 +245,6 @@ class _Comparison(NamedTuple):
 
 def _comparison(folder: Path) -> _Comparison:
     """The table, the sentence and the figure of ``mmddas compare``."""
-    import base64
-
     file, figure = folder / 'comparison.md', folder / 'comparison.png'
     if not file.is_file() or not figure.is_file():
         raise FileNotFoundError(f"there is no comparison in '{folder}': comparison.md and .png, of mmddas compare")
