@@ -35,6 +35,24 @@ def reference_rate(optimizer: Optimizer) -> float:
     return next((group['lr'] for group in optimizer.param_groups if group['lr']), 0.0)
 
 
+def memory_order(tensor: Tensor) -> tuple[int, ...]:
+    """A dense tensor's dimensions, the outermost in memory first; empty for PyTorch's own order, and for others."""
+    order = tuple(sorted(range(tensor.dim()), key=tensor.stride, reverse=True))
+    return order if not tensor.is_contiguous() and tensor.permute(order).is_contiguous() else ()
+
+
+def flat(tensor: Tensor, order: tuple[int, ...]) -> Tensor:
+    """The tensor's numbers ``(n,)`` in an order of its dimensions, see :func:`memory_order`."""
+    return (tensor.permute(order) if order else tensor).reshape(-1)
+
+
+def unflat(numbers: Tensor, shape: torch.Size, order: tuple[int, ...]) -> Tensor:
+    """The tensor ``shape`` of the numbers ``(n,)`` that :func:`flat` gives; no copy."""
+    if not order:
+        return numbers.view(shape)
+    return numbers.view([shape[dim] for dim in order]).permute(sorted(order, key=order.__getitem__))
+
+
 class ViewGradients:
     """g_0 and the L^ differences g_0 - g_l of a search step, in one buffer ``(L^ + 1, P)``.
 
@@ -42,7 +60,8 @@ class ViewGradients:
     which the alignments need, serve for the step too: nothing of size P is computed or kept twice.
 
     Gradients are taken as training takes them, by ``backward``. Of the parameters those count that require a gradient
-    when a step begins: layers may be frozen and thawed between steps, and P changes with them.
+    when a step begins: layers may be frozen and thawed between steps, and P changes with them. Each parameter's numbers
+    lie in the order of its memory, which optimizers want: fused ones refuse gradients of another order on a GPU.
 
     Args:
         parameters: The optimizer that steps the network, whose groups may have rates of their own; or the network's
@@ -52,6 +71,7 @@ class ViewGradients:
     Attributes:
         parameters: Those that count, in the order of the buffers.
         members: Their places among all parameters, which tell after a resume whether they are the same.
+        orders: Of each, the order of its numbers (:func:`memory_order`).
 
     Raises:
         ValueError: There are no parameters to train, or some of another dtype or device than the rest.
@@ -67,6 +87,7 @@ class ViewGradients:
         self._all = list(parameters)
         self.num_sub_policies = num_sub_policies
         self.parameters: list[nn.Parameter] = []
+        self._strides: list[tuple[int, ...]] = []
         self._follow_trainable()
 
     def _follow_trainable(self) -> None:
@@ -74,14 +95,16 @@ class ViewGradients:
         trainable = [parameter for parameter in self._all if parameter.requires_grad]
         if not trainable:
             raise ValueError('The network has no trainable parameters')
-        if len(trainable) == len(self.parameters) and all(map(is_, trainable, self.parameters)):
+        strides = [parameter.stride() for parameter in trainable]
+        if strides == self._strides and all(map(is_, trainable, self.parameters)):
             return
         kinds = {(parameter.dtype, parameter.device) for parameter in trainable}
         if len(kinds) > 1:
             raise ValueError(
                 f'All trainable parameters must have one dtype and device, found {sorted(map(str, kinds))}'
             )
-        self.parameters = trainable
+        self.parameters, self._strides = trainable, strides
+        self.orders = tuple(map(memory_order, trainable))
         wanted = set(map(id, trainable))
         self.members = tuple(place for place, parameter in enumerate(self._all) if id(parameter) in wanted)
         sizes = [parameter.numel() for parameter in trainable]
@@ -95,7 +118,11 @@ class ViewGradients:
         self._scale: Tensor | float = 1.0  # of the views' losses
         self._stretches = [(0, size, 1.0)]
         self._shared_parts = [
-            part.view_as(parameter) for part, parameter in zip(self._shared.split(sizes), trainable, strict=True)
+            # With the very strides of the parameter, also where one of its dimensions is 1 and any would do.
+            part.as_strided(parameter.shape, parameter.stride())
+            if order or parameter.is_contiguous()
+            else part.view_as(parameter)
+            for part, parameter, order in zip(self._shared.split(sizes), trainable, self.orders, strict=True)
         ]
 
     def _fill(self, out: Tensor, loss: Tensor) -> list[bool]:
@@ -107,8 +134,8 @@ class ViewGradients:
         gradients = [parameter.grad for parameter in self.parameters]
         torch.cat(
             [
-                (torch.zeros_like(parameter) if gradient is None else gradient).reshape(-1)
-                for parameter, gradient in zip(self.parameters, gradients, strict=True)
+                flat(torch.zeros_like(parameter) if gradient is None else gradient, order)
+                for parameter, gradient, order in zip(self.parameters, gradients, self.orders, strict=True)
             ],
             out=out,
         )

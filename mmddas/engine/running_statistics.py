@@ -12,7 +12,8 @@ class FrozenRunningStatistics:
         self._frozen: list[_NormBase] = []
 
     def __enter__(self) -> None:
-        self._frozen = [norm for norm in self._norms if norm.track_running_stats]
+        # Those in evaluation mode stay as they are anyway, and a compiled network need not be compiled again for S_val.
+        self._frozen = [norm for norm in self._norms if norm.track_running_stats and norm.training]
         for norm in self._frozen:
             norm.track_running_stats = False
 

@@ -22,6 +22,21 @@ Batch = dict | list | tuple
 """A batch as data loaders give it to a network of MMEngine's."""
 
 
+def compile_parts(network: nn.Module, options: dict) -> None:
+    """Compile backbone, neck and heads, which take tensors to tensors.
+
+    Losses stay as they are: of samples, which are Python objects, and of targets of another shape in every batch,
+    ``torch.compile`` makes a new program every time.
+
+    Args:
+        network: Changed in place; its ``state_dict`` stays as it is.
+        options: Arguments of ``torch.compile``.
+    """
+    for name, part in network.named_children():
+        if name != 'data_preprocessor':
+            part.compile(**options)
+
+
 class SearchStep:
     """Steps a network on S_train, then its policy on S_val.
 
@@ -34,7 +49,7 @@ class SearchStep:
         num_sub_policies: L^.
         share: Given this process's sub-policies ``(L^, N_o)`` and alignments ``(L^,)``, what all processes have found,
             on the CPU. None: there are no others.
-        compile_options: Arguments of ``torch.compile`` for the network's passes; None leaves them as they are.
+        compile_options: Arguments of ``torch.compile`` for the network's parts; None leaves them as they are.
     """
 
     def __init__(
@@ -55,10 +70,10 @@ class SearchStep:
         self.share = share or (lambda indices, alignments: (indices, alignments.cpu()))
         self.gradients = ViewGradients(optim_wrapper.optimizer, num_sub_policies)
         self.preprocess = StepPreprocessing(network.data_preprocessor)
+        if compile_options is not None:
+            compile_parts(network, compile_options)
         self.memory = NetworkMemory(network)
         self._frozen_statistics = FrozenRunningStatistics(network)
-        if compile_options is not None:
-            self.forward = torch.compile(self.forward, **compile_options)
 
     def __call__(self, views: list[Batch], sub_policies: Tensor, policy_batch: Batch) -> dict[str, Tensor | bool]:
         """One step.

@@ -217,3 +217,25 @@ def test_descent_is_negative_where_the_step_overshoots(rate, overshoots):
     torch.optim.SGD([weights], lr=rate).step()
     gradients.validation(weights.square().sum() / 2)
     assert gradients.descent().item() == pytest.approx(-1 if overshoots else 1)
+
+
+@pytest.mark.parametrize('fused', [False, True])
+def test_the_order_of_weights_in_memory_changes_nothing(fused):
+    """Channels-last convolutions, of one channel or pixel, too; fused optimizers want gradients in their order."""
+    found = {}
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        torch.manual_seed(0)
+        layers = nn.Conv2d(4, 6, 3), nn.Conv2d(6, 6, 3, groups=6), nn.Conv2d(6, 5, 1), nn.Flatten(), nn.Linear(20, 3)
+        network = nn.Sequential(*layers).double()
+        optimizer = SGD(network.parameters(), lr=0.1, momentum=0.9, fused=fused)
+        gradients = ViewGradients(optimizer, 2)
+        network.to(memory_format=memory_format)  # after the buffers are made, as hooks do it
+        images = [torch.randn(2, 4, 6, 6, dtype=torch.float64).to(memory_format=memory_format) for _ in range(4)]
+        losses = [lambda images=images, network=network: network(images).square().mean() for images in images]
+        alignments = step(gradients, optimizer, losses[:3], losses[3])
+        gradients.assign()
+        for parameter in network.parameters():
+            assert parameter.grad.stride() == parameter.stride()
+        grads = [parameter.grad.contiguous() for parameter in network.parameters()]  # which hold g_val by now
+        found[memory_format] = [alignments, gradients.descent(), *network.state_dict().values(), *grads]
+    torch.testing.assert_close(*found.values())

@@ -87,6 +87,25 @@ def test_it_follows_layers_that_freeze_and_thaw():
     assert past(network.step(torch.full((6,), 7.0))).tolist()[:2] == [7.0, 7.0]
 
 
+def test_it_follows_weights_whose_order_in_memory_changes():
+    """As where a search is resumed without the hook for channels-last memory."""
+    weights = torch.nn.Parameter(torch.zeros(4, 3, 2, 2))
+    gradients, past = ViewGradients([weights], 1), PastGradient(0.5)
+    g_val = torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    found = []
+    for memory_format in (torch.channels_last, torch.channels_last, torch.contiguous_format):
+        weights.data = weights.data.contiguous(memory_format=memory_format)
+        for view in range(2):
+            gradients.add_view(view, weights.sum())
+        gradients.validation((weights * g_val).sum())
+        found.append(past(gradients))
+        state = past.state_dict()
+        past = PastGradient(0.5)
+        past.load_state_dict(state)
+    assert torch.equal(found[1], g_val.permute(0, 2, 3, 1).flatten())
+    torch.testing.assert_close(found[2], g_val.flatten())
+
+
 @pytest.mark.parametrize('decay', [-0.1, 1, 1.5, '0.9', True, None, float('nan')])
 def test_wrong_decays_are_refused(decay):
     with pytest.raises(ValueError, match='decay must be a number from 0 to below 1'):

@@ -36,6 +36,10 @@ VARIANTS = {
     'seed 1': {'randomness.seed': 1},
     'seed 2': {'randomness.seed': 2},
 }
+if torch.cuda.is_available():
+    graphs = {'compile.mode': 'reduce-overhead', 'compile.dynamic': False, 'optim_wrapper.optimizer.fused': True}
+    amp = {'optim_wrapper.type': 'AmpOptimWrapper', 'optim_wrapper.dtype': 'bfloat16'}
+    VARIANTS |= {'CUDA graphs': graphs, 'CUDA graphs in bfloat16': graphs | amp}
 
 
 @OPTIM_WRAPPERS.register_module()

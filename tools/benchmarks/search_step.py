@@ -19,7 +19,7 @@ import torch
 
 from mmddas.command_line import build_runner, load_config
 from mmddas.commands.arguments import add_arguments
-from mmddas.engine import SearchStep
+from mmddas.engine import ChannelsLastHook, SearchStep
 
 
 def plain_passes(
@@ -119,6 +119,9 @@ def main() -> None:
     loop = runner._train_loop = runner.build_train_loop(runner._train_loop)
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     runner._init_model_weights()
+    for hook in runner.hooks:
+        if isinstance(hook, ChannelsLastHook):  # of the hooks, the one that changes what a pass costs
+            hook.before_train(runner)
     runner.model.train()
     loop.prepare()
     try:

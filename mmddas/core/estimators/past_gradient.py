@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..gradients import ViewGradients
+from ..gradients import ViewGradients, flat, unflat
 
 
 class PastGradient:
@@ -44,6 +44,7 @@ class PastGradient:
         self.sums: list[Tensor] = []  # of the gradients and, with damping, of their squares: (P,) each
         self._members: tuple[int, ...] = ()
         self._sizes: tuple[int, ...] = ()
+        self._orders: tuple[tuple[int, ...], ...] = ()
 
     @torch.no_grad()
     def __call__(self, gradients: ViewGradients) -> Tensor:
@@ -52,7 +53,7 @@ class PastGradient:
         if not self.sums:
             self.sums = [torch.zeros_like(g_val) for _ in self._powers]
             self._follow(gradients)
-        elif self._members != gradients.members:
+        elif (self._members, self._orders) != (gradients.members, gradients.orders):
             self._move(gradients)
         found = self._direction(*self.sums) if self.weight else self._direction(*(g_val**k for k in self._powers))
         if torch.isfinite(g_val @ g_val):  # of all of it, and of the squares
@@ -74,14 +75,19 @@ class PastGradient:
         return torch.div(gradients, divisor, out=divisor)
 
     def _follow(self, gradients: ViewGradients) -> None:
-        self._members = gradients.members
+        self._members, self._orders = gradients.members, gradients.orders
         self._sizes = tuple(parameter.numel() for parameter in gradients.parameters)
 
     def _move(self, gradients: ViewGradients) -> None:
-        """The parameters that are trained have changed."""
+        """The parameters that are trained have changed, or the order of their numbers."""
+        orders = dict(zip(self._members, self._orders, strict=True))
         before = [dict(zip(self._members, sums.split(self._sizes), strict=True)) for sums in self.sums]
         self._follow(gradients)
         now = dict(zip(self._members, gradients.g_val.split(self._sizes), strict=True))
+        for member, parameter, order in zip(self._members, gradients.parameters, self._orders, strict=True):
+            if member in orders and orders[member] != order:
+                for sums in before:
+                    sums[member] = flat(unflat(sums[member], parameter.shape, orders[member]), order)
         self.sums = [
             torch.cat([sums.get(member, part**power * self.weight) for member, part in now.items()])
             for power, sums in zip(self._powers, before, strict=True)
@@ -89,13 +95,15 @@ class PastGradient:
 
     def state_dict(self) -> dict:
         """As tensors and plain values."""
-        return dict(weight=self.weight, sums=self.sums, members=self._members, sizes=self._sizes)
+        return dict(weight=self.weight, sums=self.sums, members=self._members, sizes=self._sizes, orders=self._orders)
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from :meth:`state_dict`, to the bit."""
         self.weight = state['weight']
         self.sums = [sums.clone() for sums in state['sums']]
         self._members, self._sizes = tuple(state['members']), tuple(state['sizes'])
+        # Checkpoints of earlier versions have PyTorch's own order throughout.
+        self._orders = tuple(map(tuple, state.get('orders', [()] * len(self._members))))
 
 
 def _is_number(value: object) -> bool:
