@@ -84,7 +84,17 @@ class PolicyEstimator(ABC):
         return dict(optimizers=optimizers, evidence=self.evidence.state_dict())
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from :meth:`state_dict`, to the bit."""
+        """Go on from :meth:`state_dict`, to the bit, whatever device the checkpoint was loaded to."""
+        state = _on_cpu(dict(optimizers=state['optimizers'], evidence=state['evidence']))
         for optimizer, saved in zip(self.optimizers, state['optimizers'], strict=True):
             optimizer.load_state_dict(saved)
         self.evidence.load_state_dict(state['evidence'])
+
+
+def _on_cpu(value: object) -> object:
+    """Tensors of plain containers on the CPU, where the policy is: MMEngine loads checkpoints to the network's GPU."""
+    if isinstance(value, Tensor):
+        return value.cpu()
+    if isinstance(value, dict):
+        return {name: _on_cpu(part) for name, part in value.items()}
+    return type(value)(map(_on_cpu, value)) if isinstance(value, (list, tuple)) else value

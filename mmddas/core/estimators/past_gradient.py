@@ -50,6 +50,7 @@ class PastGradient:
     def __call__(self, gradients: ViewGradients) -> Tensor:
         """The direction of the steps before this one ``(P,)``; in the first one, its own. Takes this step's in."""
         g_val = gradients.g_val
+        self.sums = [sums.to(g_val.device) for sums in self.sums]  # a checkpoint may have been loaded elsewhere
         if not self.sums:
             self.sums = [torch.zeros_like(g_val) for _ in self._powers]
             self._follow(gradients)
