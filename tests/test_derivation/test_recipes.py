@@ -1,9 +1,14 @@
 """A search is derived from MMDetection's and MMPretrain's own recipes, and runs, two iterations at small size."""
 
 import copy
+import json
+from pathlib import Path
 
 import pytest
+from mmdet.registry import DATASETS
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from PIL import Image
 from recipes import CLASSIFIERS, RECIPES, classifier, recipe, run
 
 from mmddas.datasets import find_augments
@@ -46,3 +51,56 @@ def test_of_classifiers(name, images, tmp_path, monkeypatch):
     place = [step.type for step in config.train_dataloader.dataset.dataset.pipeline].index('DDASAugment')
     assert place == (0 if name == 'resnet_cifar' else 2)
     assert config.train_cfg.search_space == 'cifar'
+
+
+class OwnData(BaseDataset):
+    """A data set of a user's own, which says nothing of classes but their names."""
+
+    METAINFO = dict(classes=('disc', 'rectangle', 'triangle'))
+
+    def load_data_list(self) -> list[dict]:
+        content = json.loads(Path(self.data_root, 'annotations/train.json').read_text())
+        found = []
+        for image in content['images']:
+            boxes = [item['bbox'] for item in content['annotations'] if item['image_id'] == image['id']]
+            instances = [dict(bbox=[x, y, x + w, y + h], bbox_label=0, ignore_flag=0) for x, y, w, h in boxes]
+            path = str(Path(self.data_root, 'train', image['file_name']))
+            found.append(dict(image, img_path=path, img_id=image['id'], instances=instances))
+        return found
+
+
+def write_voc(shapes: Path, root: Path) -> None:
+    """``train`` of the shapes as MMDetection's VOCDataset wants it."""
+    for name in ('Annotations', 'JPEGImages', 'ImageSets/Main'):
+        (root / name).mkdir(parents=True)
+    content = json.loads((shapes / 'annotations/train.json').read_text())
+    for image in content['images']:
+        stem = Path(image['file_name']).stem
+        Image.open(shapes / 'train' / image['file_name']).save(root / f'JPEGImages/{stem}.jpg')
+        boxes = [item['bbox'] for item in content['annotations'] if item['image_id'] == image['id']]
+        corners = [dict(xmin=x + 1, ymin=y + 1, xmax=x + w + 1, ymax=y + h + 1) for x, y, w, h in boxes]
+        objects = ''.join(
+            f'<object><name>disc</name><bndbox>{"".join(f"<{k}>{v}</{k}>" for k, v in box.items())}</bndbox></object>'
+            for box in corners
+        )
+        (root / f'Annotations/{stem}.xml').write_text(f'<annotation>{objects}</annotation>')
+    stems = [Path(image['file_name']).stem for image in content['images']]
+    (root / 'ImageSets/Main/train.txt').write_text('\n'.join(stems))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', ['VOCDataset', 'OwnData'])
+def test_of_other_data_sets(kind, shapes, tmp_path):
+    training = recipe('retinanet', shapes, tmp_path / 'work')
+    pipeline = training.train_dataloader.dataset.pipeline
+    data = dict(type=kind, data_root=str(shapes), pipeline=pipeline, indices=6)
+    if kind == 'VOCDataset':
+        write_voc(shapes, tmp_path / 'VOC2007')
+        data |= dict(data_root=str(tmp_path), ann_file='VOC2007/ImageSets/Main/train.txt')
+        data |= dict(data_prefix=dict(sub_data_root='VOC2007/'), metainfo=dict(classes=OwnData.METAINFO['classes']))
+    else:
+        DATASETS.register_module(module=OwnData, force=True)
+    training.train_dataloader.dataset = dict(type='RepeatDataset', times=3, dataset=data)
+    config = check_search_of(training, 'own')
+    s_train = config.train_dataloader.dataset
+    assert (s_train.type, s_train.dataset.type) == ('StratifiedSubset', kind)
