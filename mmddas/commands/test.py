@@ -23,7 +23,7 @@ def _draw(config: Config, folder: str) -> None:
     hooks = config.setdefault('default_hooks', {})
     settings = dict(type='DetVisualizationHook', draw=True, test_out_dir=os.path.abspath(folder))
     if config.get('default_scope') == 'mmpretrain':
-        settings = dict(type='VisualizationHook', enable=True, out_dir=os.path.abspath(folder))
+        settings = dict(type='VisualizationHook', enable=True, interval=1, out_dir=os.path.abspath(folder))
     hooks['visualization'] = dict(hooks.get('visualization') or {}, **settings)
 
 
