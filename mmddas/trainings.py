@@ -118,7 +118,7 @@ def run_trainings(
         try:
             for number, future in enumerate(as_completed(futures), start=1):
                 training, outcome = futures[future], future.result()
-                bar.advance(f'running: {", ".join(sorted(children.names)) or "none"}')
+                bar.advance(f'running: {", ".join(sorted(children.names)) or "no other"}')
                 left = (time.monotonic() - began) / number * (len(missing) - number) / 60
                 if isinstance(outcome, Path):
                     failed.append(f'{training.name}, seed {training.seed}: {outcome}')
@@ -134,7 +134,7 @@ def run_trainings(
                 metric, value = next(iter(last.items()))
                 print(
                     f'{number}/{len(missing)} {training.name}, seed {training.seed}: {metric} {value:.4g} '
-                    f'({outcome["seconds"]:.0f} s); running: {", ".join(sorted(children.names)) or "none"}; '
+                    f'({outcome["seconds"]:.0f} s); running: {", ".join(sorted(children.names)) or "no other"}; '
                     f'about {left:.0f} minutes left',
                     flush=True,
                 )
