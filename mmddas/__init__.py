@@ -1,7 +1,8 @@
 """mmddas: search a data-augmentation policy for your own data set, inside MMDetection and MMPretrain.
 
 Importing the package registers everything (``custom_imports = dict(imports=['mmddas'])`` in a config). Where none of
-OpenMMLab's packages is installed, it brings the method and the operations alone, ``mmddas.core`` and ``mmddas.ops``.
+OpenMMLab's packages is installed, it brings the method, the operations and a transform for other trainings:
+``mmddas.core``, ``mmddas.ops`` and ``mmddas.PolicyTransform``.
 """
 
 import sys
@@ -15,12 +16,16 @@ __all__ = ['__version__']
 # The command line imports what a command needs, and nothing before --help.
 if not getattr(sys.modules.get('mmddas_cli'), 'deferred', False):
     __all__ += import_all()
+    if 'transforms' in __all__:
+        from .transforms import PolicyTransform
+
+        __all__ += ['PolicyTransform']
 
 
 def __getattr__(name: str) -> object:
     """Say what a part needs that has not been imported."""
-    if name == 'core':
-        raise AttributeError('mmddas.core needs PyTorch, which is not installed: pip install torch')
+    if name in ('core', 'transforms', 'PolicyTransform'):
+        raise AttributeError(f'mmddas.{name} needs PyTorch, which is not installed: pip install torch')
     if name in ('datasets', 'engine', 'models'):
         try:
             check_requirements()

@@ -99,15 +99,17 @@ def run_without(names: set[str], code: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, env=os.environ | paths, capture_output=True, text=True)
 
 
-def test_core_and_ops_are_all_that_there_is_without_openmmlab():
+def test_method_operations_and_transform_are_there_without_openmmlab():
     done = run_without(
-        OPENMMLAB,
+        OPENMMLAB | {'torchvision', 'PIL'},
         'import mmddas, numpy\n'
         "image, boxes = mmddas.ops.apply('Rotate_BBox', numpy.zeros((8, 8, 3), numpy.uint8), level=4)\n"
         "policy = mmddas.core.AugmentationPolicy(mmddas.core.SearchSpace.preset('detection'))\n"
+        "target = dict(boxes=[[1, 1, 6, 6]], labels=['a'])\n"
+        "image, target = mmddas.PolicyTransform('trivialaugment')(image, target)\n"
         "print(sorted(mmddas.__all__), len(policy.op_probs), sorted(set(sys.modules) & set(sys.argv[1].split(','))))\n",
     )
-    assert done.stdout == "['__version__', 'core', 'ops'] 113 []\n", done.stderr
+    assert done.stdout == "['PolicyTransform', '__version__', 'core', 'ops', 'transforms'] 113 []\n", done.stderr
 
 
 def test_ops_are_there_without_pytorch_too():
@@ -148,6 +150,7 @@ def test_a_missing_opencv_is_named():
 def test_everything_is_there_with_openmmlab():
     import mmddas
 
-    assert set(mmddas.__all__) == {'__version__', 'core', 'ops', 'datasets', 'engine', 'models'}
+    parts = {'core', 'ops', 'transforms', 'datasets', 'engine', 'models'}
+    assert set(mmddas.__all__) == {'__version__', 'PolicyTransform'} | parts
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         mmddas.nothing  # noqa: B018

@@ -1,0 +1,213 @@
+"""A policy in use: which probabilities are in force, what an image gets, and what becomes of it and its boxes."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable
+
+import cv2
+import numpy as np
+import torch
+
+from mmddas import ops
+from mmddas.core import Candidate, ListedOperation, PolicyFileError, PolicySchedule, PolicySnapshot, load_policy
+
+# What every operation is told beside its level.
+DEFAULT_OPTIONS = dict(box_prob=1 / 3, interpolation='nearest', reference_size=0)
+
+_GOLDEN_RATIO = 0.6180339887498949
+
+
+class AppliedPolicy:
+    """What transforms that apply a policy share, whatever their samples look like.
+
+    Args:
+        policy: A policy file, a name, the content of a file as a dict, a schedule, or None: there is none yet.
+        box_prob: Chance of every box to be acted on by the ``*_Only_BBoxes`` operations. None: as searched, else 1/3.
+        interpolation: ``'nearest'`` or ``'bilinear'`` for the warps. None: as searched, else ``'nearest'``.
+        reference_size: Lengths in pixels grow with the image's longer side over this; 0 keeps the reference's pixels.
+            None: as searched, else 0.
+        min_box_size: Width and height in pixels below which a moved box is dropped.
+        channel_order: Of the images: ``'bgr'`` or ``'rgb'``.
+
+    Raises:
+        ValueError: One of them is not what it should be; :class:`~mmddas.core.PolicyFileError` for a policy.
+    """
+
+    no_policy = 'give it one'
+    """How to bring a policy, where there is none."""
+    no_epoch = 'call set_progress'
+    """How to tell the epoch, where nobody does."""
+
+    def __init__(
+        self,
+        policy: str | os.PathLike | dict | PolicySchedule | None,
+        box_prob: float | None = None,
+        interpolation: str | None = None,
+        reference_size: int | None = None,
+        min_box_size: float = 1.0,
+        channel_order: str = 'bgr',
+    ) -> None:
+        if channel_order not in ('bgr', 'rgb'):
+            raise ValueError(f"channel_order must be 'bgr' or 'rgb', got {channel_order!r}")
+        if not (_is_number(min_box_size) and min_box_size >= 0):
+            raise ValueError(f'min_box_size must be a number of at least 0, in pixels, got {min_box_size!r}')
+        self._given_options = dict(box_prob=box_prob, interpolation=interpolation, reference_size=reference_size)
+        self.set_policy(policy)
+        self.min_box_size = min_box_size
+        self.channel_order = channel_order
+        # Epoch and number of epochs; -1: not told. In shared memory, for workers that live through epochs.
+        self._progress = torch.tensor([-1, 1]).share_memory_()
+        self._warned = False
+
+    def set_policy(self, policy: str | os.PathLike | dict | PolicySchedule | None) -> None:
+        """Take a policy, in any form that the constructor takes, before data workers are started."""
+        self.schedule, searched = self._read(policy)
+        given = {key: value for key, value in self._given_options.items() if value is not None}
+        self.options = _checked_options(searched | given)
+
+    def set_progress(self, epoch: int, max_epochs: int) -> None:
+        """Tell every copy of the transform, in this process and in data workers, how far the training is.
+
+        Any unit of time will do, as long as both numbers have the same.
+        """
+        self._progress.share_memory_().copy_(torch.tensor([epoch, max_epochs]))  # a deep copy does not share
+
+    @property
+    def snapshot(self) -> PolicySnapshot:
+        """The probabilities in force."""
+        return self._snapshot(*self._progress.tolist())
+
+    def _snapshot(self, epoch: int, max_epochs: int) -> PolicySnapshot:
+        if self.schedule is None:
+            raise RuntimeError(f'{type(self).__name__} has no policy: {self.no_policy}')
+        if epoch >= 0:
+            return self.schedule.at(epoch, max_epochs)
+        if len(self.schedule) > 1 and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f'{type(self).__name__} holds a schedule of {len(self.schedule)} snapshots and nobody tells it the '
+                f'epoch: the last snapshot is used throughout. {self.no_epoch}',
+                stacklevel=2,
+            )
+        return self.schedule.snapshots[-1]
+
+    def chosen(
+        self, uniform: Callable[[], float], make_rng: Callable[[], np.random.Generator]
+    ) -> tuple[list[Candidate | ListedOperation], np.random.Generator] | None:
+        """What the next image gets in the epoch that it is, and the generator for its operations; None: nothing.
+
+        Args:
+            uniform: Gives a number in [0, 1), for whether the image is augmented.
+            make_rng: Called only where it is.
+        """
+        epoch, max_epochs = self._progress.tolist()
+        snapshot = self._snapshot(epoch, max_epochs)
+        # Short-lived workers may have the same streams of numbers again in every epoch (MMEngine's do): a step of the
+        # golden ratio an epoch makes other images of it the augmented ones, and gives them other operations.
+        shift = max(epoch, 0) * _GOLDEN_RATIO
+        if (uniform() + shift) % 1 >= snapshot.total_prob:
+            return None
+        rng = make_rng()
+        return self.draw(snapshot, rng, shift), rng
+
+    def draw(
+        self, snapshot: PolicySnapshot, rng: np.random.Generator, shift: float = 0.0
+    ) -> list[Candidate | ListedOperation]:
+        """What an image that is augmented gets, by ``rng``'s numbers, moved by ``shift`` around [0, 1)."""
+        return snapshot.draw(
+            self.schedule.space, lambda: (rng.random() + shift) % 1, lambda name: ops.get(name).per_box
+        )
+
+    def apply(
+        self,
+        image: np.ndarray,
+        boxes: np.ndarray | None,
+        sub_policy: Iterable[Candidate | ListedOperation],
+        rng: np.random.Generator,
+        check: Callable[[str], None] = lambda name: None,
+    ) -> tuple[np.ndarray, np.ndarray | None, list[ops.Move]]:
+        """One sub-policy on an image ``(H, W, 3)`` uint8 of ``channel_order``, and its boxes ``(N, 4)`` xyxy.
+
+        A listed operation acts on each box with its own probability times ``box_prob``. ``check`` is called with the
+        name of each operation before it acts.
+
+        Returns:
+            Image, boxes (all of them, also those that have left the image), and how pixels were moved.
+        """
+        image = self.bgr(image)
+        moves = []
+        for candidate in sub_policy:
+            check(candidate.op)
+            options = self.options
+            if isinstance(candidate, ListedOperation):
+                options = options | dict(box_prob=options['box_prob'] * candidate.prob)
+            image, boxes, new_moves = ops.apply_with_moves(
+                candidate.op, image, boxes, level=candidate.level, rng=rng, **options
+            )
+            moves += new_moves
+        return self.bgr(image), boxes, moves
+
+    def kept(self, boxes: np.ndarray) -> np.ndarray:
+        """Which of the boxes ``(N, 4)`` xyxy are large enough to stay: ``(N,)`` bool."""
+        return (boxes[:, 2:] - boxes[:, :2] >= self.min_box_size).all(axis=1)
+
+    def bgr(self, image: np.ndarray) -> np.ndarray:
+        """From the channel order of the images to BGR, as operations and files have it; or back."""
+        return image if self.channel_order == 'bgr' else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+
+    def default_space(self) -> str:
+        """The search space that a generated policy has without naming one."""
+        return 'detection'
+
+    def _read(self, policy: str | os.PathLike | dict | PolicySchedule | None) -> tuple[PolicySchedule | None, dict]:
+        """A schedule, and the options of operations that it was searched with."""
+        if policy is None:
+            return None, {}
+        source = f'the policy of {type(self).__name__}'
+        if isinstance(policy, PolicySchedule):
+            schedule = policy
+        elif isinstance(policy, dict):
+            schedule = PolicySchedule.from_dict(_plain(policy), source)
+        elif isinstance(policy, (str, os.PathLike)) and str(policy):
+            schedule, source = load_policy(policy, self.default_space()), str(policy)
+        else:
+            raise ValueError(f'A policy is the path of its file, a name, or its content as a dict, got {policy!r}')
+        options = schedule.meta.get('operation_options', {})
+        try:
+            ops.check_candidates(schedule.space.candidates)
+            _checked_options(options)
+        except ValueError as error:
+            raise PolicyFileError(f'{source}: candidates or meta.operation_options: {error}') from error
+        return schedule, options
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(schedule={self.schedule and len(self.schedule)} snapshots, {self.options})'
+
+
+def _plain(value: object) -> object:
+    """Config's dicts, lists and tuples as JSON has them."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _checked_options(given: object) -> dict:
+    """The options of operations, those that are not given by default; ValueError for what is no such option."""
+    if not isinstance(given, dict) or not set(given) <= set(DEFAULT_OPTIONS):
+        raise ValueError(f'Operation options are a dict with some of {list(DEFAULT_OPTIONS)}, got {given!r:.80}')
+    options = DEFAULT_OPTIONS | given
+    if not (_is_number(options['box_prob']) and 0 <= options['box_prob'] <= 1):
+        raise ValueError(f'box_prob must lie in 0..1, got {options["box_prob"]!r:.80}')
+    if not isinstance(options['interpolation'], str) or options['interpolation'] not in ops.INTERPOLATIONS:
+        raise ValueError(
+            f'interpolation must be one of {sorted(ops.INTERPOLATIONS)}, got {options["interpolation"]!r:.80}'
+        )
+    if not (_is_number(options['reference_size']) and options['reference_size'] >= 0):
+        raise ValueError(f'reference_size must be at least 0, got {options["reference_size"]!r:.80}')
+    return options
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9

@@ -1,0 +1,358 @@
+"""What is an image, a box, a mask in the nested inputs of a transform, and the same structure with others."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmddas import ops
+
+PER_BOX_KEYS = (
+    'labels',
+    'label',
+    'masks',
+    'area',
+    'iscrowd',
+    'scores',
+    'id',
+    'ids',
+    'category',
+    'categories',
+    'category_id',
+    'category_ids',
+    'difficult',
+    'truncated',
+)
+"""What data sets keep beside boxes, one entry a box."""
+
+_HORIZONTAL = ('XYXY', 'XYWH', 'CXCYWH')
+_UNMOVABLE = ('keypoints', 'gt_keypoints', 'segmentation')
+_MASKS = ('masks', 'mask')
+_Path = tuple
+_IMAGES = 'a PIL image, a uint8 array (H, W, 3) or a uint8 tensor (3, H, W)'
+
+
+def _kind(value: object, module: str, name: str) -> bool:
+    """Whether it is of a class of a package that need not be installed: if nobody has imported it, it is not."""
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(value, kind)
+
+
+def _is_pil(value: object) -> bool:
+    return _kind(value, 'PIL.Image', 'Image')
+
+
+def _is_tv(value: object, name: str) -> bool:
+    return _kind(value, 'torchvision.tv_tensors', name)
+
+
+def _leaves(node: object, path: _Path = ()) -> Iterator[tuple[_Path, object]]:
+    """What is not a container, with its place, in order. Lists of numbers are leaves."""
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _leaves(value, (*path, key))
+    elif isinstance(node, (list, tuple)) and not _is_numbers(node):
+        for number, value in enumerate(node):
+            yield from _leaves(value, (*path, number))
+    else:
+        yield path, node
+
+
+def _is_numbers(node: object) -> bool:
+    """Whether it is a list of numbers, or of lists of them."""
+    if not isinstance(node, (list, tuple)) or not node:
+        return False
+    return all(isinstance(part, (int, float)) or _is_numbers(part) for part in node)
+
+
+def _at(node: object, path: _Path) -> object:
+    for step in path:
+        node = node[step]
+    return node
+
+
+def _replaced(node: object, values: dict[_Path, object], path: _Path = ()) -> object:
+    """A copy of the containers, with other values at some places."""
+    if path in values:
+        return values[path]
+    if isinstance(node, Mapping):
+        copied = {key: _replaced(value, values, (*path, key)) for key, value in node.items()}
+        return copied if type(node) is dict else type(node)(copied)
+    if isinstance(node, (list, tuple)) and not _is_numbers(node):
+        parts = [_replaced(value, values, (*path, number)) for number, value in enumerate(node)]
+        return type(node)(*parts) if hasattr(node, '_fields') else type(node)(parts)
+    return node
+
+
+class Sample:
+    """A call's inputs, looked through.
+
+    Args:
+        given: Any nesting of dicts, lists and tuples.
+        box_formats: Keys of plain boxes, and their formats.
+        per_box_keys: Keys, beside boxes, of what has one entry a box.
+
+    Attributes:
+        boxes: ``(N, 4)`` float32, x1, y1, x2, y2; None where there are none.
+
+    Raises:
+        TypeError, ValueError: see :class:`~mmddas.transforms.PolicyTransform`.
+    """
+
+    def __init__(self, given: object, box_formats: Mapping[str, str], per_box_keys: Sequence[str]) -> None:
+        self.given = given
+        self._leaves = dict(_leaves(given))
+        self._image_path = self._find_image()
+        self._box_path, self._format = self._find_boxes(box_formats)
+        self.boxes = None if self._box_path is None else self._read_boxes()
+        self._per_box = self._find_per_box(per_box_keys)
+        self._masks = [path for path, value in self._leaves.items() if _is_tv(value, 'Mask') or self._is_mask(path)]
+
+    def _find_image(self) -> _Path:
+        sure = [p for p, value in self._leaves.items() if _is_pil(value) or _is_tv(value, 'Image')]
+        if len(sure) > 1:
+            raise TypeError(f'PolicyTransform takes one image a call, found {len(sure)}, at {_places(sure)}')
+        if any(_is_tv(value, 'Video') for value in self._leaves.values()):
+            raise TypeError(f'PolicyTransform cannot augment videos: it takes {_IMAGES}')
+        if sure:
+            return sure[0]
+        # As torchvision has it: the first plain tensor is the image, others pass through.
+        for path, value in self._leaves.items():
+            if isinstance(value, (Tensor, np.ndarray)) and not self._is_annotation(path, value):
+                return path
+        kinds = sorted({type(value).__name__ for value in self._leaves.values()})
+        raise TypeError(f'PolicyTransform found no image among {kinds}: it takes {_IMAGES}')
+
+    def _is_annotation(self, path: _Path, value: object) -> bool:
+        names = ('BoundingBoxes', 'Mask', 'KeyPoints')
+        return any(_is_tv(value, name) for name in names) or value.ndim < 3 and len(path) > 0
+
+    def _is_mask(self, path: _Path) -> bool:
+        """Whether plain numbers are masks of the image: by their key, or as entries of boxes."""
+        value = self._leaves[path]
+        if not path or path[-1] not in _MASKS or not isinstance(value, (Tensor, np.ndarray)) or value.ndim < 2:
+            return False
+        height, width = self._size()
+        if tuple(value.shape[-2:]) != (height, width):
+            raise ValueError(
+                f'{_places([path])} has the shape {tuple(value.shape)} beside an image of {height}x{width} pixels: '
+                'masks are (N, H, W), label maps (H, W)'
+            )
+        return True
+
+    def _size(self) -> tuple[int, int]:
+        """Of the image: height and width."""
+        value = self._leaves[self._image_path]
+        if _is_pil(value):
+            return value.height, value.width
+        return tuple(value.shape[:2] if isinstance(value, np.ndarray) else value.shape[-2:])
+
+    def _find_boxes(self, box_formats: Mapping[str, str]) -> tuple[_Path | None, str]:
+        found = []
+        for path, value in self._leaves.items():
+            if _is_tv(value, 'BoundingBoxes'):
+                found.append((path, value.format.name))
+            elif path and path[-1] in box_formats and path != self._image_path:
+                found.append((path, box_formats[path[-1]].upper()))
+        if len(found) > 1:
+            raise TypeError(
+                f'PolicyTransform takes one set of boxes a call, found {len(found)}, at '
+                f'{_places([path for path, _ in found])}'
+            )
+        if found and found[0][1] not in _HORIZONTAL:
+            raise TypeError(
+                f'PolicyTransform moves horizontal boxes ({", ".join(_HORIZONTAL)}), found boxes of the format '
+                f'{found[0][1]} at {_places([found[0][0]])}: convert them with torchvision.transforms.v2'
+            )
+        return found[0] if found else (None, '')
+
+    def _read_boxes(self) -> np.ndarray:
+        value = self._leaves[self._box_path]
+        place = _places([self._box_path])
+        values = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+        if not values.size:
+            return np.zeros((0, 4), np.float32)
+        if values.ndim != 2 or values.shape[1] != 4 or values.dtype.kind not in 'iuf':
+            raise ValueError(f'boxes at {place} must be numbers (N, 4), found {values.dtype} {values.shape}')
+        bad = next((box for box in values.tolist() if not all(map(math.isfinite, box))), None)
+        if bad is not None:
+            raise ValueError(f'a box at {place} is not made of finite numbers: {bad}')
+        return _to_corners(values.astype(np.float32), self._format)
+
+    def _find_per_box(self, per_box_keys: Sequence[str]) -> list[_Path]:
+        """Places of what has one entry a box: in the dict that holds the boxes."""
+        if self._box_path is None:
+            return []
+        *around, _ = self._box_path
+        holder = _at(self.given, around)
+        number = len(self.boxes)
+        if not isinstance(holder, Mapping):
+            beside = [
+                p
+                for p, value in self._leaves.items()
+                if p != self._image_path and p != self._box_path and _length(value) == number
+            ]
+            if beside and number:
+                raise ValueError(
+                    f'boxes at {_places([self._box_path])} have {number} entries, and so has what is at '
+                    f'{_places(beside)}: put boxes and what belongs to them into one dict, dict(boxes=..., '
+                    'labels=...), so that they can leave together'
+                )
+            return []
+        found = []
+        for key, value in holder.items():
+            path = (*around, key)
+            if path in (self._box_path, self._image_path):
+                continue
+            if key in per_box_keys and _length(value) is not None or _is_tv(value, 'Mask') and value.ndim == 3:
+                if _length(value) == number:
+                    found.append(path)
+                elif key in per_box_keys:
+                    raise ValueError(
+                        f'{_places([path])} has {_length(value)} entries beside {number} boxes; if it has none a box, '
+                        'leave its key out of per_box_keys'
+                    )
+        return found
+
+    def image(self, channel_order: str) -> np.ndarray:
+        """``(H, W, 3)`` uint8, a copy in ``channel_order``, which arrays and tensors have; PIL's is RGB."""
+        value = self._leaves[self._image_path]
+        if _is_pil(value):
+            if value.mode != 'RGB':
+                raise ValueError(f"expected a PIL image of mode RGB, found {value.mode}: image.convert('RGB')")
+            array = np.array(value)
+            return array if channel_order == 'rgb' else np.ascontiguousarray(array[..., ::-1])
+        is_array = isinstance(value, np.ndarray)
+        size = 2 if is_array else 0
+        if value.dtype not in (np.uint8, torch.uint8) or value.ndim != 3 or value.shape[size] != 3:
+            advice = 'put PolicyTransform before what makes floats of it (ToTensor, ToDtype, Normalize, ...)'
+            if value.dtype in (np.uint8, torch.uint8):
+                advice = 'it takes one image at a time, in colour'
+            raise ValueError(f'expected {_IMAGES}, found {value.dtype} {tuple(value.shape)}; {advice}')
+        if 0 in value.shape:
+            raise ValueError(f'the image has no pixels: shape {tuple(value.shape)}')
+        if is_array:
+            return np.ascontiguousarray(value)
+        return np.ascontiguousarray(value.detach().cpu().permute(1, 2, 0).numpy())
+
+    def check_operation(self, name: str) -> None:
+        """Raise TypeError for an operation that would leave keypoints or polygons behind."""
+        if ops.get(name).kind != 'affine':
+            return
+        for path, value in self._leaves.items():
+            if _is_tv(value, 'KeyPoints') or any(step in _UNMOVABLE for step in path):
+                raise TypeError(
+                    f'{name} would leave keypoints or polygons (at {_places([path])}) behind: leave them out, make '
+                    'masks of polygons, or use a policy without operations that move pixels'
+                )
+
+    def changed(
+        self,
+        image: np.ndarray,
+        boxes: np.ndarray | None,
+        kept: np.ndarray | None,
+        follow: Callable[[np.ndarray, int], np.ndarray],
+        mask_fill: int,
+    ) -> object:
+        """The structure with another image, and what has followed it.
+
+        Args:
+            image: As :meth:`image` gives it.
+            boxes: ``(N, 4)``, moved.
+            kept: Which boxes stay, ``(N,)``; None: none has moved.
+            follow: Moves a layer ``(H, W)``; its second argument fills what was left.
+            mask_fill: That of label maps.
+        """
+        values = {self._image_path: self._image_like(image)}
+        for path in self._masks:
+            per_box = path in self._per_box or path[-1:] == ('masks',)
+            values[path] = _moved_layers(
+                self._leaves.get(path, _at(self.given, path)), follow, 0 if per_box else mask_fill
+            )
+        if kept is not None:
+            values[self._box_path] = self._boxes_like(boxes[kept], image.shape[:2], kept)
+            for path in self._per_box:
+                values[path] = _selected(values.get(path, _at(self.given, path)), kept)
+        return _replaced(self.given, values)
+
+    def _image_like(self, image: np.ndarray) -> object:
+        value = self._leaves[self._image_path]
+        if _is_pil(value):
+            return sys.modules['PIL.Image'].fromarray(image)
+        if isinstance(value, np.ndarray):
+            return image
+        tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(value.device)
+        return sys.modules['torchvision.tv_tensors'].wrap(tensor, like=value) if _is_tv(value, 'Image') else tensor
+
+    def _boxes_like(self, corners: np.ndarray, size: tuple[int, int], kept: np.ndarray) -> object:
+        value = self._leaves[self._box_path]
+        found = _from_corners(corners, self._format)
+        if isinstance(value, Tensor):
+            whole = not value.dtype.is_floating_point
+            tensor = torch.from_numpy(found.round() if whole else found).to(value.device, value.dtype)
+            if not _is_tv(value, 'BoundingBoxes'):
+                return tensor
+            return sys.modules['torchvision.tv_tensors'].wrap(tensor, like=value, canvas_size=size)
+        if isinstance(value, np.ndarray):
+            return (found.round() if value.dtype.kind in 'iu' else found).astype(value.dtype)
+        whole = all(isinstance(number, int) for box in value for number in box)
+        rows = found.round().astype(int).tolist() if whole else found.tolist()
+        return type(value)(type(value[0])(row) for row in rows) if rows else type(value)()
+
+
+def _to_corners(boxes: np.ndarray, box_format: str) -> np.ndarray:
+    if box_format == 'XYXY':
+        return boxes
+    first, size = boxes[:, :2], boxes[:, 2:]
+    first = first - size / 2 if box_format == 'CXCYWH' else first
+    return np.concatenate([first, first + size], axis=1)
+
+
+def _from_corners(corners: np.ndarray, box_format: str) -> np.ndarray:
+    if box_format == 'XYXY':
+        return corners
+    size = corners[:, 2:] - corners[:, :2]
+    first = (corners[:, :2] + corners[:, 2:]) / 2 if box_format == 'CXCYWH' else corners[:, :2]
+    return np.concatenate([first, size], axis=1)
+
+
+def _length(value: object) -> int | None:
+    """How many entries; None for what has none."""
+    if isinstance(value, (Tensor, np.ndarray)):
+        return len(value) if value.ndim else None
+    return len(value) if isinstance(value, (list, tuple)) else None
+
+
+def _selected(value: object, kept: np.ndarray) -> object:
+    if isinstance(value, Tensor):
+        found = value.as_subclass(Tensor)[torch.from_numpy(kept).to(value.device)]
+        module = sys.modules.get('torchvision.tv_tensors')
+        return found if type(value) is Tensor or module is None else module.wrap(found, like=value)
+    if isinstance(value, np.ndarray):
+        return value[kept]
+    return type(value)(entry for entry, keep in zip(value, kept.tolist(), strict=True) if keep)
+
+
+def _moved_layers(value: object, follow: Callable[[np.ndarray, int], np.ndarray], fill: int) -> object:
+    """Masks ``(..., H, W)``, each layer moved, of the type and number type that they had."""
+    is_tensor = isinstance(value, Tensor)
+    array = value.detach().cpu().as_subclass(Tensor).numpy() if is_tensor else np.asarray(value)
+    # OpenCV has few types; labels of 64 bits fit into 32.
+    small = array.astype(np.uint8) if array.dtype == bool else array
+    small = small.astype(np.int32) if small.dtype in (np.int64, np.uint32, np.uint64) else small
+    layers = [follow(np.ascontiguousarray(layer), fill) for layer in small.reshape(-1, *small.shape[-2:])]
+    moved = np.stack(layers).reshape(array.shape).astype(array.dtype) if layers else array
+    if not is_tensor:
+        return moved
+    tensor = torch.from_numpy(moved).to(value.device)
+    return sys.modules['torchvision.tv_tensors'].wrap(tensor, like=value) if type(value) is not Tensor else tensor
+
+
+def _places(paths: Sequence[_Path]) -> str:
+    """Places as a user would write them."""
+    return ' and '.join('inputs' + ''.join(f'[{step!r}]' for step in path) for path in paths)
