@@ -7,7 +7,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmddas.command_line import build_runner, check_data, end_process, load_config, read_config, read_options
-from mmddas.core.files import check_folder, write_text
+from mmddas.core.files import check_folder, keep_other, write_text
 from mmddas.derivation import SearchOptions, derive_search
 
 from .arguments import DERIVED
@@ -28,7 +28,10 @@ def derived(args: argparse.Namespace, training: Config, prog: str) -> Config | N
     path = Path(work_dir, f'{search_name(args)}.py')
     if int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))) == 0:
         check_folder(work_dir, 'The work dir (--work-dir names another one)')
+        kept = keep_other(path, found.text)
         write_text(path, found.text)
+        if kept is not None:
+            print(f'\nThe config that was there and differs is kept: {kept}')
         print('\nThe search:\n' + ''.join(f'  {line}\n' for line in found.lines) + f'  {"config":10}{path}\n')
         for warning in found.warnings:
             print(f'WARNING: {warning}\n')

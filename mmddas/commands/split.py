@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from mmddas.command_line import read_config
-from mmddas.core.files import write_text
+from mmddas.core.files import keep_other, write_text
 from mmddas.datasets.class_table import class_table
 from mmddas.datasets.proxies.splits import Split, split, write_split
 from mmddas.derivation import OwnData, training_text
@@ -23,6 +23,11 @@ def own_data(found: Split, files: dict[str, Path]) -> OwnData:
 def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     out_dir = args.out_dir or args.source.with_name(f'{args.source.stem}_split')
     try:
+        if args.config is not None:
+            training = read_config(args.config)  # before anything is written
+            path = out_dir / f'{Path(args.config.split("::")[-1]).stem}.py'
+            if path.is_file() and Path(args.config).is_file() and path.samefile(args.config):
+                raise ValueError(f'{path} is what an earlier split has written: name the config that it was made from')
         found = split(args.source, args.val, args.test, args.seed, args.images)
         files = write_split(found, out_dir, args.overwrite)
         for note in found.notes:
@@ -30,8 +35,11 @@ def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         print(class_table(found.counts()))
         print('\n' + ', '.join(map(str, files.values())))
         if args.config is not None:
-            path = out_dir / f'{Path(args.config.split("::")[-1]).stem}.py'
-            write_text(path, training_text(read_config(args.config), args.config, own_data(found, files), path))
+            text = training_text(training, args.config, own_data(found, files), path)
+            kept = keep_other(path, text)
+            write_text(path, text)
+            if kept is not None:
+                print(f'\nThe config that was there and differs is kept: {kept}')
             print(f'\nA training on these images: {path}; next, search a policy for it:\n')
             print(f'  mmddas search {path}')
     except (ValueError, OSError) as error:

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 
@@ -99,3 +100,18 @@ def same_content(paths: Iterable[str | os.PathLike]) -> list[list[str]]:
             by_content.setdefault(hashlib.sha256(Path(path).read_bytes()).digest(), []).append(path)
         groups += [group for group in by_content.values() if len(group) > 1]
     return groups
+
+
+def keep_other(path: str | os.PathLike, text: str) -> Path | None:
+    """Before ``text`` is written to a file: give a file that is there and has another text a name of its own.
+
+    Returns:
+        The new name, with a number behind the old one; None where there was nothing to keep.
+    """
+    path = Path(path)
+    if not path.is_file() or path.read_text(encoding='utf-8', errors='replace') == text:
+        return None
+    names = (path.with_name(f'{path.stem}_{number}{path.suffix}') for number in count(1))
+    kept = next(name for name in names if not name.exists())
+    path.rename(kept)
+    return kept

@@ -78,6 +78,7 @@ def probe(leaf: dict, index: int) -> Probe:
 def look_at(config: Config, places: list[Place]) -> list[Probe]:
     """:func:`probe` of every data set of a training, in the order of :func:`leaves`."""
     init_default_scope(config.get('default_scope') or 'mmengine')
+    _check_no_subset(training_dataset(config))
     found = []
     for leaf in leaves(training_dataset(config)):
         steps = leaf.get('pipeline') or []
@@ -85,6 +86,17 @@ def look_at(config: Config, places: list[Place]) -> list[Probe]:
         index = next((place.index for place in places if place.pipeline is steps), len(steps))
         found.append(probe(leaf, index))
     return found
+
+
+def _check_no_subset(dataset: dict) -> None:
+    """Raise ValueError for a training on a StratifiedSubset, of which no other can be drawn."""
+    if type_name(dataset) == 'StratifiedSubset':
+        raise ValueError(
+            'the training is on a StratifiedSubset, and a search draws its own from the data set within: give that in '
+            'a config of its own, with --num-train and --num-val, or write the search by hand (docs/search_config.md)'
+        )
+    for inner in inner_nodes(dataset):
+        _check_no_subset(inner)
 
 
 def augment_settings(probes: list[Probe]) -> dict:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mmddas.core.files import atomic_path, check_folder, write_text
+from mmddas.core.files import atomic_path, check_folder, keep_other, write_text
 
 
 def names(folder: Path) -> set[str]:
@@ -87,3 +87,17 @@ def test_read_only_folders_are_refused(tmp_path):
     (tmp_path / 'folder').mkdir(mode=0o555)
     with pytest.raises(OSError, match=r'cannot be written to \(Permission denied\)'):
         check_folder(tmp_path / 'folder', 'The work dir')
+
+
+def test_a_file_with_another_text_is_kept_under_a_name_of_its_own(tmp_path):
+    path = tmp_path / 'search.py'
+    assert keep_other(path, 'one') is None
+    for text, kept in (('one', None), ('one', None), ('two', 'search_1.py'), ('three', 'search_2.py')):
+        found = keep_other(path, text)
+        assert (found and found.name) == kept
+        write_text(path, text)
+    assert {name: (tmp_path / name).read_text() for name in names(tmp_path)} == {
+        'search.py': 'three',
+        'search_1.py': 'one',
+        'search_2.py': 'two',
+    }

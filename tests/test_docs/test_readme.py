@@ -153,6 +153,15 @@ val_evaluator = test_evaluator = dict(type='CocoMetric', ann_file='nowhere.json'
     shell(small(commands, DETECTOR, 'my_retinanet', epochs=12))
     assert len(PolicySchedule.load('work_dirs/my_retinanet_search/policy.json').space) == 113
     assert 'mmddas train photos_split/my_retinanet.py' in Path('work_dirs/my_retinanet_search/report.html').read_text()
+    # A second split keeps what has been changed, and does not take its own config for the training.
+    written = Path('photos_split/my_retinanet.py')
+    text = written.read_text()
+    written.write_text(f'{text}\ntrain_cfg = dict(max_epochs=50)\n')
+    shell('mmddas split photos --config my_retinanet.py')
+    assert written.read_text() == text and 'max_epochs=50' in Path('photos_split/my_retinanet_1.py').read_text()
+    with pytest.raises(SystemExit):
+        shell('mmddas split photos --config photos_split/my_retinanet.py')
+    assert written.read_text() == text
     assert any('Epoch(test) [' in log.read_text() for log in Path('work_dirs/my_retinanet').glob('*/*.log'))
 
 

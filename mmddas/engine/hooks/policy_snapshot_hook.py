@@ -6,11 +6,13 @@ from mmddas.core import AugmentationPolicy, PolicySchedule
 
 
 def leading(schedule_or_policy: PolicySchedule | AugmentationPolicy, count: int = 3) -> str:
-    """The most probable candidates and how many times the uniform probability they have, as text."""
+    """The most probable candidates and how many times the uniform probability they have, as text; none, all alike."""
     if isinstance(schedule_or_policy, PolicySchedule):
         probs = schedule_or_policy.snapshots[-1].op_probs
     else:
         probs = schedule_or_policy.op_probs.detach().cpu().numpy()
+    if probs.max() == probs.min():
+        return 'none'
     candidates = schedule_or_policy.space.candidates
     order = (-probs).argsort(kind='stable')[:count]
     return ', '.join(f'{candidates[k]} x{probs[k] * len(probs):.2f}' for k in order)
