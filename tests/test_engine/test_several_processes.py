@@ -215,6 +215,7 @@ def use_norm(config: Config, rank: int) -> None:
     config.model.norm = True
 
 
+@pytest.mark.slow
 def test_processes_whose_networks_talk_in_every_pass_keep_in_step(tmp_path):
     """A synchronised BatchNorm, forward and backward, of every view and of S_val: as one process with BatchNorm."""
     alone = probabilities(search(tmp_path, 1, change=use_norm)[0])

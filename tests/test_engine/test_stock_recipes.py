@@ -98,6 +98,7 @@ def test_a_search_with_yolox_asks_for_one_pipeline_and_then_runs(shapes, tmp_pat
     run(config)
 
 
+@pytest.mark.slow
 def test_a_search_with_rtmdet_asks_for_transforms_without_memory_and_then_runs(shapes, tmp_path):
     config = searched(recipe('rtmdet', shapes, tmp_path / 'refused'), shapes)
     with pytest.raises(ValueError, match='leave CachedMosaic out'):

@@ -62,6 +62,7 @@ POLICY = dict(
 )
 
 
+@pytest.mark.slow
 def test_mmdetections_own_train_tool_follows_a_policy_in_a_config_of_the_users(shapes, tmp_path):
     """With data workers that inherit no module of the tool's process."""
     (tmp_path / 'config.py').write_text(USERS_CONFIG.replace('SHAPES', str(shapes)))

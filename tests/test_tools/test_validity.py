@@ -37,6 +37,7 @@ def folder(tmp_path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_agreement_and_its_opposite_are_told(folder):
     command = [sys.executable, ROOT / 'tools/benchmarks/validity.py', folder / 'given.py', '--seeds', '0', '1']
     where = ['--records', folder, '--results', folder, '--way', 'after', '--figure', folder / 'worth.png']
