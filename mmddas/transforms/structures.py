@@ -109,6 +109,7 @@ class Sample:
         self.given = given
         self._leaves = dict(_leaves(given))
         self._image_path = self._find_image()
+        self._channel_order = 'rgb'
         self._box_path, self._format = self._find_boxes(box_formats)
         self.boxes = None if self._box_path is None else self._read_boxes()
         self._per_box = self._find_per_box(per_box_keys)
@@ -131,7 +132,8 @@ class Sample:
 
     def _is_annotation(self, path: _Path, value: object) -> bool:
         names = ('BoundingBoxes', 'Mask', 'KeyPoints')
-        return any(_is_tv(value, name) for name in names) or value.ndim < 3 and len(path) > 0
+        named = path[-1:] and path[-1] in _MASKS
+        return any(_is_tv(value, name) for name in names) or named or value.ndim < 3 and len(path) > 0
 
     def _is_mask(self, path: _Path) -> bool:
         """Whether plain numbers are masks of the image: by their key, or as entries of boxes."""
@@ -222,7 +224,7 @@ class Sample:
 
     def image(self, channel_order: str) -> np.ndarray:
         """``(H, W, 3)`` uint8, a copy in ``channel_order``, which arrays and tensors have; PIL's is RGB."""
-        value = self._leaves[self._image_path]
+        value, self._channel_order = self._leaves[self._image_path], channel_order
         if _is_pil(value):
             if value.mode != 'RGB':
                 raise ValueError(f"expected a PIL image of mode RGB, found {value.mode}: image.convert('RGB')")
@@ -285,7 +287,8 @@ class Sample:
     def _image_like(self, image: np.ndarray) -> object:
         value = self._leaves[self._image_path]
         if _is_pil(value):
-            return sys.modules['PIL.Image'].fromarray(image)
+            rgb = image if self._channel_order == 'rgb' else np.ascontiguousarray(image[..., ::-1])
+            return sys.modules['PIL.Image'].fromarray(rgb)
         if isinstance(value, np.ndarray):
             return image
         tensor = torch.from_numpy(np.stack(cv2.split(image))).to(value.device)

@@ -80,6 +80,8 @@ def test_every_kind_of_image_has_the_same_pixels_and_keeps_its_type():
         np.testing.assert_array_equal(pixels, expected)
     bgr = transform(policy, channel_order='bgr')(np.ascontiguousarray(array[..., ::-1]))
     np.testing.assert_array_equal(bgr[..., ::-1], expected)
+    pil = transform(only('Color', 9.0), channel_order='bgr')(kinds['pil'])
+    np.testing.assert_array_equal(np.asarray(pil), transform(only('Color', 9.0))(array))
 
 
 @pytest.mark.parametrize('box_format', ['XYXY', 'XYWH', 'CXCYWH'])
@@ -162,6 +164,11 @@ def test_label_maps_follow_the_pixels():
         inside = (found == 255).all(axis=2)
         np.testing.assert_array_equal(moved.reshape(HEIGHT, WIDTH).numpy() == 1000, inside)
         assert set(moved.unique().tolist()) <= {0, 255, 1000}
+
+
+def test_masks_that_come_before_the_image_are_not_taken_for_it():
+    found = transform(only('Invert'))(dict(masks=torch.from_numpy(masks()), image=torch.zeros(3, HEIGHT, WIDTH).byte()))
+    assert (found['image'] == 255).all() and torch.equal(found['masks'], torch.from_numpy(masks()))
 
 
 @pytest.mark.parametrize(('key', 'left'), [('masks', 0), ('mask', 255)])
