@@ -141,6 +141,12 @@ def test_options_out_of_range_are_refused(training, options, message):
         derive_search(training(), 'my.py', SearchOptions(**options))
 
 
+def test_a_training_on_a_subset_is_told_to_give_the_whole(training, coco):
+    subset = dict(type='RepeatDataset', times=2, dataset=dict(type='StratifiedSubset', num_samples=4, dataset=coco()))
+    with pytest.raises(ValueError, match='a search draws its own from the data set within: give that'):
+        derive_search(training(subset), 'my.py')
+
+
 def test_a_config_of_another_kind_is_told_what_is_needed(training):
     with pytest.raises(ValueError, match="default_scope='mmseg': searches are derived from trainings of mmdet and"):
         derive_search(training(default_scope='mmseg'), 'my.py')
