@@ -3,6 +3,7 @@
 import argparse
 import atexit
 import ctypes
+import difflib
 import functools
 import os
 import platform
@@ -15,7 +16,8 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmddas.core.files import check_folder
-from mmddas.engine.checkpoints import latest_checkpoint, protect_checkpoints
+from mmddas.engine.checkpoints import check_checkpoint, latest_checkpoint, protect_checkpoints
+from mmddas.engine.tasks import TASKS
 
 
 def read_options(given: list[str]) -> dict:
@@ -36,23 +38,46 @@ def read_config(name: str) -> Config:
     """A config file, or one of a package's, ``mmdet::retinanet/retinanet_r50_fpn_1x_coco.py``.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: There is none; of a package's, similar names are said.
+        ValueError: It is no config.
     """
     if '::' in name:
-        from mmengine.hub import get_config
-
-        return get_config(name)
+        return _packaged_config(name)
     if not Path(name).is_file():
         raise FileNotFoundError(f'There is no config file {name!r}')
-    return Config.fromfile(name)
+    try:
+        return Config.fromfile(name)
+    except SyntaxError as error:
+        raise ValueError(f'{name!r}, or a config that it is based on, is no Python: {error}') from error
+    except OSError as error:
+        raise ValueError(f'{name!r} cannot be read as a config: {error}') from error
+
+
+def _packaged_config(name: str) -> Config:
+    from mmengine.hub import get_config
+    from mmengine.utils import get_installed_path
+
+    package, _, path = name.partition('::')
+    if package not in TASKS:
+        examples = ' or '.join(f'{known}::...' for known in TASKS)
+        raise ValueError(f'{name!r}: packaged configs are {examples}')
+    folder = Path(get_installed_path(package), '.mim', 'configs')
+    if not (folder / path).is_file():
+        there = [file.relative_to(folder).as_posix() for file in folder.rglob('*.py')]
+        similar = difflib.get_close_matches(path, there, 3, 0.5)
+        raise FileNotFoundError(
+            f'{package} has no config {path!r}' + (f'; similar ones are {", ".join(similar)}' if similar else '')
+        )
+    return get_config(name)
 
 
 def load_config(args: argparse.Namespace) -> Config:
     """The config file with the arguments entered.
 
     Raises:
-        FileNotFoundError: There is no such config file.
-        ValueError: ``--auto-scale-lr`` where the config does not say for which batch size its rate is.
+        FileNotFoundError: There is no such config file, or no such checkpoint to resume from.
+        ValueError: ``--auto-scale-lr`` where the config does not say for which batch size its rate is, or the
+            checkpoint is none.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     config = read_config(args.config)
@@ -68,11 +93,38 @@ def load_config(args: argparse.Namespace) -> Config:
             raise ValueError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')
         config.auto_scale_lr.enable = True
     if getattr(args, 'resume', None):
-        checkpoint = latest_checkpoint(config.work_dir) if args.resume == 'auto' else args.resume
+        checkpoint = latest_checkpoint(config.work_dir) if args.resume == 'auto' else check_checkpoint(args.resume)
         config.resume, config.load_from = checkpoint is not None, checkpoint and str(checkpoint)
         if not config.resume:
             print(f'There is no checkpoint in {config.work_dir} to resume from: this run starts at the beginning')
     return config
+
+
+def check_parts(config: Config, *names: str) -> None:
+    """Raise ValueError for a config that lacks one of these settings."""
+    missing = [name for name in names if not config.get(name)]
+    if missing:
+        raise ValueError(
+            f'The config has no {" and no ".join(missing)}: one of a detector or classifier, with its data, is wanted'
+        )
+
+
+def check_run(config: Config) -> None:
+    """What can be said of a training or search before it is built: its parts, its data and its work dir.
+
+    Raises:
+        FileExistsError: The work dir has checkpoints of an earlier run, which is not to be resumed.
+        OSError, ValueError: A part is missing, or as of :func:`build_runner`.
+    """
+    check_parts(config, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+    check_data(config, _needed_loaders(config))
+    there = None if config.get('resume') else latest_checkpoint(config.work_dir)
+    if there is not None:
+        raise FileExistsError(
+            f'{there} is of an earlier run, over which this one would write: --resume goes on with that one, '
+            '--work-dir names another folder for this one'
+        )
+    check_folder(config.work_dir, 'The work dir (--work-dir names another one)')
 
 
 def build_runner(config: Config, *loaders: str) -> Runner:

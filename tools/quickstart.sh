@@ -9,6 +9,7 @@ source tools/setup_env.sh
 
 # Two runs side by side on two cores: one thread each.
 export OMP_NUM_THREADS=1
+rm -rf "$WORK"  # of an earlier quick start
 mkdir -p "$WORK"
 step() { echo "== [$SECONDS s] $*"; }
 # Waits for a run in the background; shows the end of its log if it failed.

@@ -7,6 +7,8 @@ import importlib
 import inspect
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mmddas.registration import import_all
 from mmddas.version import __version__
@@ -44,6 +46,15 @@ def run(command: str | None = None) -> None:
         except ImportError as error:
             sys.exit(f'{prog}: {error}')
     importlib.import_module(f'mmddas.commands.{command}').main(parser, args)
+
+
+@contextmanager
+def wrong_input_ends(parser: argparse.ArgumentParser) -> Iterator[None]:
+    """Within it, ValueError and OSError are of what was given: the program ends with the message, and status 2."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        parser.exit(2, f'{parser.prog}: error: {error}\n')
 
 
 def command_parser(command: str, prog: str) -> argparse.ArgumentParser:

@@ -19,6 +19,7 @@ DERIVED = (
     ('--epochs', int, 'passes over S_train, in the place of the budget'),
     ('--space', str, 'detection, detection_wide, cifar, imagenet: the candidates (default: by task and image size)'),
 )
+_EPOCHS_HELP = "in place of the config's; the rates' schedule follows"
 _OPTIONS_HELP = 'settings that replace those of the config, as key=value; nested keys as a.b.c, lists as "[1,2]"'
 
 
@@ -72,6 +73,7 @@ def train(parser: argparse.ArgumentParser) -> None:
     """
     add_arguments(parser)
     parser.add_argument('--policy', help='a policy file, or the name of a packaged policy (see docs/policies.md)')
+    parser.add_argument('--epochs', type=int, help=_EPOCHS_HELP)
 
 
 def test(parser: argparse.ArgumentParser) -> None:
@@ -109,7 +111,7 @@ def compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seeds', type=int, default=3, help='how many: 0, 1, 2, ... (default: 3)')
     parser.add_argument('--jobs', type=int, default=1, help='trainings at a time, of one CPU thread each (default: 1)')
     parser.add_argument('--metric', help="of the config's evaluator, more is better (default: the first that it gives)")
-    parser.add_argument('--epochs', type=int, help="in place of the config's; the rates' schedule follows")
+    parser.add_argument('--epochs', type=int, help=_EPOCHS_HELP)
     parser.add_argument('--shard', default='1/1', metavar='I/N', help='the I-th of N parts of the trainings alone')
     parser.add_argument('--work-dir', type=Path, help="default: work_dirs/compare/ and the config's name")
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help=_OPTIONS_HELP)

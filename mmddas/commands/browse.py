@@ -17,17 +17,17 @@ from mmddas.datasets.walk import inner_datasets
 from mmddas.derivation import augment_configs, set_policy, type_name
 from mmddas.visualization import operation_sheet, policy_sheet, write_image
 
+from . import wrong_input_ends
+
 
 def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     if not args.image and not args.config:
         parser.error('give --image for an image under every operation, or a config for its data under a policy')
     if args.ann and not args.image:
         parser.error('--ann gives the boxes of an image: give --image as well')
-    try:
+    with wrong_input_ends(parser):
         sheet = sheet_of_image(args) if args.image else sheet_of_config(args)
         write_image(sheet, args.out)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
     print(f'{args.out}: {sheet.shape[1]} x {sheet.shape[0]} pixels')
 
 

@@ -12,12 +12,13 @@ from mmengine.config import Config
 
 from mmddas.command_line import check_data, read_config, read_options
 from mmddas.comparison import Comparison
-from mmddas.core import PolicySchedule, load_policy
+from mmddas.core import PolicySchedule
 from mmddas.core.files import write_text
-from mmddas.derivation import evaluate_at_the_end, set_epochs, set_policy
-from mmddas.engine.tasks import TASKS
+from mmddas.derivation import evaluate_at_the_end, policy_for, set_epochs, set_policy
 from mmddas.trainings import Results, Training, file_stem, run_trainings
 from mmddas.visualization import draw_comparison
+
+from . import wrong_input_ends
 
 TRAIN = ('-m', 'mmddas_cli', 'train')
 NONE = 'none'
@@ -40,14 +41,9 @@ def check_args(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Non
 
 def load_policies(args: argparse.Namespace) -> dict[str, PolicySchedule | None]:
     """What is compared, by the names that were given; ValueError for a policy of another task."""
-    here = TASKS.get(read_config(args.config).get('default_scope'))
-    found = {}
-    for name in args.policies:
-        found[name] = None if name == NONE else load_policy(name, 'cifar' if here == 'classification' else 'detection')
-        task = found[name] and found[name].meta.get('task')
-        if task and here and task != here:
-            raise ValueError(f'{name} is a policy for {task}, and {args.config} trains for {here}')
-    return found
+    config = read_config(args.config)
+    config.merge_from_dict(args.cfg_options)
+    return {name: None if name == NONE else policy_for(config, name) for name in args.policies}
 
 
 def training_config(args: argparse.Namespace, file: Path | None) -> Config:
@@ -150,14 +146,12 @@ def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     work_dir = args.work_dir or Path(f'work_dirs/compare/{Path(args.config).stem}')
     signal.signal(signal.SIGTERM, lambda *_: sys.exit('Told to stop; the same command goes on'))
     results = Results(work_dir / 'results.jsonl')
-    try:
+    with wrong_input_ends(parser):
         policies = load_policies(args)
         wanted = trainings(args, policies, work_dir)
         mine = wanted[args.shard[0] - 1 :: args.shard[1]]
         failed = run_trainings(mine, results, work_dir / 'runs', args.jobs, lambda row: check_metric(args.metric, row))
         if len(failed) < len(mine):
             report(args, policies, wanted, results, work_dir)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
     if failed:
         sys.exit('These trainings failed; the same command tries them again:\n' + '\n'.join(failed))

@@ -4,9 +4,9 @@ import argparse
 
 from mmddas.report import write_report
 
+from . import wrong_input_ends
+
 
 def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    try:
+    with wrong_input_ends(parser):
         print(write_report(args.work_dir, args.compare))
-    except (ValueError, OSError) as error:
-        parser.error(str(error))

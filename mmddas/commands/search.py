@@ -6,10 +6,19 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmddas.command_line import build_runner, check_data, end_process, load_config, read_config, read_options
+from mmddas.command_line import (
+    build_runner,
+    check_data,
+    check_run,
+    end_process,
+    load_config,
+    read_config,
+    read_options,
+)
 from mmddas.core.files import check_folder, keep_other, write_text
 from mmddas.derivation import SearchOptions, derive_search
 
+from . import wrong_input_ends
 from .arguments import DERIVED
 
 
@@ -53,25 +62,31 @@ def derived(args: argparse.Namespace, training: Config, prog: str) -> Config | N
 
 
 def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    is_search = (read_config(args.config).get('train_cfg') or {}).get('type') == 'DDASSearchLoop'
-    if not is_search:  # before --resume looks for a checkpoint: the training's are no search's
-        args.work_dir = args.work_dir or f'work_dirs/{search_name(args)}'
-    config = load_config(args)
-    if not is_search:
-        try:
-            check_data(config, ['train_dataloader'])
-            config = derived(args, config, parser.prog)
-        except (ValueError, OSError) as error:
-            parser.error(str(error))
+    with wrong_input_ends(parser):
+        config = search_config(parser.prog, args)
         if config is None:
             return
-    else:
-        unused = [option for option, *_ in DERIVED if getattr(args, option[2:].replace('-', '_')) is not None]
-        if unused or args.dry_run:
-            parser.error(
-                f'{args.config} is a search already: {unused[0] if unused else "--dry-run"} is for searches that are '
-                'derived from the config of a training. Change the config, or give --cfg-options'
-            )
+        check_run(config)
     build_runner(config).train()
     print(f'\nThe searched policy: {config.work_dir}/policy.json, {config.work_dir}/policy.png')
     end_process()
+
+
+def search_config(prog: str, args: argparse.Namespace) -> Config | None:
+    """The config of a search, or the one derived from a training's; None where that was all that was asked for."""
+    if (read_config(args.config).get('train_cfg') or {}).get('type') == 'DDASSearchLoop':
+        unused = [option for option, *_ in DERIVED if getattr(args, option[2:].replace('-', '_')) is not None]
+        if unused or args.dry_run:
+            raise ValueError(
+                f'{args.config} is a search already: {unused[0] if unused else "--dry-run"} is for searches that are '
+                'derived from the config of a training. Change the config, or give --cfg-options'
+            )
+        return load_config(args)
+    # Before --resume looks for a checkpoint: the training's are no search's.
+    args.work_dir = args.work_dir or f'work_dirs/{search_name(args)}'
+    config = load_config(args)
+    if args.dry_run:
+        check_data(config, ['train_dataloader'])
+    else:
+        check_run(config)
+    return derived(args, config, prog)

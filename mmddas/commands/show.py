@@ -5,6 +5,8 @@ import argparse
 from mmddas.core import PolicySchedule, load_policy
 from mmddas.policy_table import policy_table
 
+from . import wrong_input_ends
+
 
 def column_names(paths: list[str]) -> list[str]:
     """The files' names as short as they differ: without what all paths begin and end with."""
@@ -26,7 +28,7 @@ def check_epoch(epoch: int | None, schedules: dict[str, PolicySchedule]) -> None
 
 
 def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    try:
+    with wrong_input_ends(parser):
         names = column_names(args.policies)
         schedules = {
             name: load_policy(path).smooth(args.smoothing) for name, path in zip(names, args.policies, strict=True)
@@ -36,5 +38,3 @@ def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         for name, schedule in schedules.items():
             if schedule.findings is not None:
                 print(f'\nEvidence in {name}: {schedule.findings.sentence(len(schedule))}')
-    except (ValueError, OSError) as error:
-        parser.error(str(error))

@@ -9,6 +9,8 @@ from mmddas.datasets.class_table import class_table
 from mmddas.datasets.proxies.splits import Split, split, write_split
 from mmddas.derivation import OwnData, training_text
 
+from . import wrong_input_ends
+
 
 def own_data(found: Split, files: dict[str, Path]) -> OwnData:
     if found.images is None:
@@ -22,7 +24,7 @@ def own_data(found: Split, files: dict[str, Path]) -> OwnData:
 
 def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     out_dir = args.out_dir or args.source.with_name(f'{args.source.stem}_split')
-    try:
+    with wrong_input_ends(parser):
         if args.config is not None:
             training = read_config(args.config)  # before anything is written
             path = out_dir / f'{Path(args.config.split("::")[-1]).stem}.py'
@@ -40,7 +42,7 @@ def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
             write_text(path, text)
             if kept is not None:
                 print(f'\nThe config that was there and differs is kept: {kept}')
+            if not args.source.is_absolute():
+                print(f'\nThe paths in {path} begin at this folder: the next commands are to be run here, too')
             print(f'\nA training on these images: {path}; next, search a policy for it:\n')
             print(f'  mmddas search {path}')
-    except (ValueError, OSError) as error:
-        parser.error(str(error))

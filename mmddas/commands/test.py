@@ -6,7 +6,9 @@ import os
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric, DumpResults
 
-from mmddas.command_line import build_runner, end_process, load_config
+from mmddas.command_line import build_runner, check_checkpoint, check_data, check_parts, end_process, load_config
+
+from . import wrong_input_ends
 
 
 def _dump(scope: str | None, path: str) -> BaseMetric:
@@ -28,14 +30,17 @@ def _draw(config: Config, folder: str) -> None:
 
 
 def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    config = load_config(args)
-    config.load_from = args.checkpoint
+    with wrong_input_ends(parser):
+        if args.out and not args.out.endswith(('.pkl', '.pickle')):
+            raise ValueError(f'--out writes a pickle file: its name must end in .pkl, got {args.out}')
+        config = load_config(args)
+        config.load_from = check_checkpoint(args.checkpoint)
+        check_parts(config, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
+        check_data(config, ['test_dataloader'])
     if args.show_dir:
         _draw(config, args.show_dir)
     runner = build_runner(config, 'test_dataloader')
     if args.out:
-        if not args.out.endswith(('.pkl', '.pickle')):
-            raise SystemExit(f'--out writes a pickle file: its name must end in .pkl, got {args.out}')
         runner.test_evaluator.metrics.append(_dump(config.get('default_scope'), args.out))
     runner.test()
     end_process()

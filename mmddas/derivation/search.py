@@ -15,7 +15,7 @@ from mmddas.engine.overview import ENOUGH_DRAWS, draws_per_operation, epochs_for
 from mmddas.engine.preconditions import SWITCHING_HOOKS
 from mmddas.engine.tasks import TASKS
 
-from .data import SMALL, Probe, augment_settings, elsewhere, look_at, plain, probe, shares, take, unrepeated
+from .data import Probe, augment_settings, elsewhere, look_at, plain, preset_for, probe, shares, take, unrepeated
 from .length import Length, search_length, shrink_schedule, training_passes
 from .nodes import augment_configs, import_mmddas, leaves, training_dataset, type_name
 from .placing import Place, find_places, place_augments
@@ -116,6 +116,8 @@ def derive_search(
     left_out = _leave_out(config, dataset)
     places, placed = find_places(config), False
     probes = look_at(config, places)
+    if scope == 'mmpretrain' and any(found.classes == 1 for found in probes):
+        raise ValueError('The training tells one class apart, for which its loss is 0: a search would learn nothing')
     settings = augment_settings(probes)
     if not list(augment_configs(dataset)):
         place_augments(config, settings)
@@ -189,15 +191,13 @@ def _set_up(
     """Put loop, loaders, rates, logging and checkpoints in place."""
     loader = dict(config.train_dataloader, dataset=s_train, sampler=dict(type='DefaultSampler', shuffle=True))
     policy_loader = copy.deepcopy(loader) | dict(dataset=s_val)
-    side = max(found.longer_side for found in probes)
-    preset = 'detection' if scope == 'mmdet' else 'cifar' if side <= SMALL else 'imagenet'
     shrink_schedule(config, length.steps, math.ceil(length.training_passes / batch))
     config.train_dataloader = loader
     config.train_cfg = dict(
         type='DDASSearchLoop',
         max_epochs=length.epochs,
         policy_dataloader=policy_loader,
-        search_space=options.space or preset,
+        search_space=options.space or preset_for(scope, probes),
         num_ops=2,
         num_sub_policies=NUM_SUB_POLICIES,
         estimator=dict(type='ShrinkageEstimator'),

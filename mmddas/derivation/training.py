@@ -4,10 +4,40 @@ from __future__ import annotations
 
 from mmengine.config import Config
 
-from .data import augment_settings, look_at
+from mmddas.core import PolicySchedule, load_policy
+from mmddas.core.named import GENERATED
+from mmddas.engine.tasks import TASKS
+
+from .data import augment_settings, look_at, preset_for
 from .length import SCHEDULE_KEYS, scaled
 from .nodes import augment_configs, import_mmddas, training_dataset, type_name
 from .placing import Place, find_places, place_augments
+
+
+def policy_for(config: Config, name: str) -> PolicySchedule:
+    """A policy for a training; generated ones are of the search space that fits its task and the size of its images.
+
+    Args:
+        config: Of the training; its data are looked at where the policy depends on them.
+        name: A policy file or a name, as of :func:`~mmddas.core.load_policy`.
+
+    Raises:
+        FileNotFoundError, ValueError: There is none, or it is one for another task.
+    """
+    scope, space = config.get('default_scope'), 'detection'
+    if scope == 'mmpretrain' and _is_generated(name):
+        space = preset_for(scope, look_at(config, find_places(config)))
+    schedule = load_policy(name, space)
+    searched, here = schedule.meta.get('task'), TASKS.get(scope)
+    if searched and here and searched != here:
+        raise ValueError(
+            f'{name} is a policy for {searched}, and the config trains for {here}, with other operations and magnitudes'
+        )
+    return schedule
+
+
+def _is_generated(name: str) -> bool:
+    return name.split(':')[0] in GENERATED
 
 
 def set_policy(config: Config, policy: str | None) -> list[Place]:
@@ -22,9 +52,14 @@ def set_policy(config: Config, policy: str | None) -> list[Place]:
         The places where a DDASAugment was put.
 
     Raises:
-        ValueError: The config does not train, or its pipeline has no place for a DDASAugment.
+        FileNotFoundError: There is no such policy.
+        ValueError: The config does not train, its pipeline has no place for a DDASAugment, or the policy is not valid,
+            or for another task.
     """
     dataset = training_dataset(config)
+    if policy is not None:
+        schedule = policy_for(config, policy)
+        policy = schedule.meta['name'] if _is_generated(policy) else policy
     hooks = list(config.get('custom_hooks') or ())
     mine = [hook for hook in hooks if type_name(hook) == 'PolicyScheduleHook']
     config.policy_file = policy

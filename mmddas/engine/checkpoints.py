@@ -13,6 +13,8 @@ from mmengine.runner import Runner
 from mmddas.core.files import atomic_path, remove_leftovers, write_text
 
 _BACKEND = dict(backend='mmddas_whole_files')
+# How checkpoints begin: as zip files, and before PyTorch 1.6 as pickles of protocol 2.
+_BEGINNINGS = (b'PK', b'\x80\x02')
 # Names of checkpoints: MMEngine's, and that of a search that was told to stop.
 PATTERNS = ('epoch_*.pth', 'iter_*.pth', 'stopped.pth')
 
@@ -55,6 +57,24 @@ def save_now(runner: Runner) -> Path:
         write_text(path.parent / 'last_checkpoint', str(path))
     barrier()  # a launcher ends all processes when the first has left
     return path
+
+
+def check_checkpoint(name: str) -> str:
+    """The name of a checkpoint, if it is one, or lies elsewhere (``https://...``).
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is none that PyTorch writes.
+    """
+    if '://' in name:
+        return name
+    if not Path(name).is_file():
+        raise FileNotFoundError(f'There is no checkpoint {name!r}')
+    with open(name, 'rb') as file:
+        begin = file.read(2)
+    if begin not in _BEGINNINGS:
+        raise ValueError(f'{name!r} is no checkpoint: PyTorch writes zip files, and that is none')
+    return name
 
 
 def latest_checkpoint(work_dir: str | os.PathLike) -> Path | None:

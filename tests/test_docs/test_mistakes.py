@@ -1,11 +1,9 @@
 """The page of mistakes: every one of them is made, and its message compared with the page's."""
 
-import argparse
+import importlib
 import json
 import re
-import runpy
 import shutil
-import sys
 from pathlib import Path
 
 import cv2
@@ -14,8 +12,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmddas.command_line import build_runner, load_config, read_config
-from mmddas.commands.arguments import add_arguments
+from mmddas.command_line import read_config
+from mmddas.commands import command_parser
 from mmddas.core.files import check_folder
 from mmddas.datasets import DDASAugment
 from mmddas.datasets.proxies.coco import write_search_split
@@ -85,9 +83,15 @@ class World:
         config.update(settings)
         return config
 
-    def command(self, *arguments: str):
-        """What search.py and train.py do before the first step."""
-        return build_runner(load_config(add_arguments(argparse.ArgumentParser()).parse_args(list(arguments))))
+    def command(self, name: str, *arguments: str) -> None:
+        """A command of ``mmddas``, as it is run; what it ends with is raised."""
+
+        def end(status: int, message: str) -> None:
+            raise SystemExit(message.strip())
+
+        parser = command_parser(name, f'mmddas {name}')
+        parser.exit = end
+        importlib.import_module(f'mmddas.commands.{name}').main(parser, parser.parse_args(arguments))
 
 
 def run(config: Config) -> str:
@@ -261,8 +265,19 @@ derivation_mistake('It trains for another task', default_scope='mmseg')
 derivation_mistake('More images are asked for than there are', dict(num_train=10, num_val=5))
 derivation_mistake('`--val-share 2`', dict(val_share=2))
 derivation_mistake('`--val-ann` is not there', dict(val_ann='nowhere.json'))
+derivation_mistake('`--val-ann` is a folder', dict(val_ann='train'))
 derivation_mistake("S_val is the config's own validation or test set", dict(val_ann='annotations/val.json', epochs=50))
 derivation_mistake('The search space does not exist', dict(space='detecton'))
+
+
+@mistake('Searches derived from a training', 'A classifier has one class')
+def _(world):
+    shutil.copytree(Path(world.shapes, 'train'), 'pets/cat')
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
+    images = dict(type='CustomDataset', data_prefix='pets', pipeline=pipeline)
+    loop = dict(type='EpochBasedTrainLoop', max_epochs=9)
+    training = dict(default_scope='mmpretrain', model=dict(type='ImageClassifier'), train_cfg=loop)
+    derive_search(Config(training | dict(train_dataloader=dict(batch_size=2, dataset=images))), 'my.py')
 
 
 @mistake('Searches derived from a training', 'The image is grey')
@@ -274,10 +289,7 @@ def _(world):
 
 @mistake('Searches derived from a training', 'A search gets options of the derivation')
 def _(world):
-    search = str(ROOT / 'configs/ddas/retinanet_thin_shapes.py')
-    world.monkeypatch.setattr('sys.argv', ['search.py', search, '--budget', '0.5'])
-    world.monkeypatch.setattr('argparse.ArgumentParser.error', lambda parser, message: sys.exit(message))
-    runpy.run_path(str(ROOT / 'tools' / 'search.py'), run_name='__main__')
+    world.command('search', str(ROOT / 'configs/ddas/retinanet_thin_shapes.py'), '--budget', '0.5')
 
 
 search_mistake(
@@ -348,6 +360,26 @@ def _(world):
     split('coco')
 
 
+@split_mistake('A folder of images alone is given')
+def _(world):
+    (photos(world) / '1.xml').unlink()
+    split('photos')
+
+
+@split_mistake('The folder is empty')
+def _(world):
+    Path('photos').mkdir()
+    split('photos')
+
+
+@split_mistake('There is one class')
+def _(world):
+    shutil.copytree(photos(world), 'pets/cat', ignore=shutil.ignore_patterns('*.xml'))
+    split('pets')
+
+
+split_mistake('An image is given')(lambda world: split(photos(world) / '1.png'))
+split_mistake('It is not there')(lambda world: split('photos'))
 split_mistake('One XML file is given')(lambda world: split(photos(world) / '1.xml'))
 split_mistake('An XML file has no image')(lambda world: split(photos(world, image=False)))
 split_mistake('A box is not four numbers')(lambda world: split(photos(world, box='<xmin>left</xmin>')))
@@ -378,25 +410,73 @@ split_mistake("The config is CIFAR's, and the data are files")(
 @mistake('Commands', 'A CocoDataset gets a folder of XML files')
 def _(world):
     world.search_config().dump('search.py')
-    world.command('search.py', '--cfg-options', 'train_dataloader.dataset.ann_file=train')
+    world.command('search', 'search.py', '--cfg-options', 'train_dataloader.dataset.ann_file=train')
 
 
 @mistake('Commands', 'The config file is not there')
 def _(world):
-    world.command('nowhere.py')
+    world.command('search', 'nowhere.py')
+
+
+@mistake('Commands', 'There is no such packaged config')
+def _(world):
+    world.command('search', 'mmdet::retinanet/retinanet_r50_fpn_1x_cocoo.py')
+
+
+@mistake('Commands', 'The config is no Python')
+def _(world):
+    Path('search.py').write_text('model = dict(')
+    world.command('search', 'search.py')
+
+
+@mistake('Commands', 'The config is none of a training')
+def _(world):
+    Path('search.py').write_text("default_scope = 'mmdet'")
+    world.command('train', 'search.py')
+
+
+@mistake('Commands', 'The checkpoint is not there')
+def _(world):
+    world.search_config().dump('search.py')
+    world.command('test', 'search.py', 'epoch_1.pth')
+
+
+@mistake('Commands', 'The checkpoint is another file')
+def _(world):
+    world.search_config().dump('search.py')
+    world.command('test', 'search.py', 'search.py')
+
+
+@mistake('Commands', 'The work dir is of an earlier run')
+def _(world):
+    world.search()
+    world.search_config().dump('search.py')
+    world.command('search', 'search.py', '--work-dir', world.search_config().work_dir)
+
+
+@mistake('Commands', 'A training gets a policy for another task')
+def _(world):
+    world.plain_training().dump('train.py')
+    world.command('train', 'train.py', '--policy', 'pba_svhn')
+
+
+@mistake('Commands', 'A training gets a policy that there is not')
+def _(world):
+    world.plain_training().dump('train.py')
+    world.command('train', 'train.py', '--policy', 'zoph_v9')
 
 
 @mistake('Commands', 'The data are not there')
 def _(world):
     world.search_config().dump('search.py')
-    world.command('search.py', '--cfg-options', 'train_dataloader.dataset.data_root=data/nowhere/')
+    world.command('search', 'search.py', '--cfg-options', 'train_dataloader.dataset.data_root=data/nowhere/')
 
 
 @mistake('Commands', 'The work dir cannot be written to')
 def _(world):
     world.search_config().dump('search.py')
     Path('file').write_text('')
-    world.command('search.py', '--work-dir', 'file/folder')
+    world.command('search', 'search.py', '--work-dir', 'file/folder')
 
 
 @mistake('Commands', 'The disk is full')

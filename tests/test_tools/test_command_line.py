@@ -4,6 +4,7 @@ import ast
 import functools
 import json
 import os
+import re
 import pickle
 import runpy
 import subprocess
@@ -175,9 +176,11 @@ def test_what_is_derived_has_no_meaning_for_a_search(run_tool, capsys):
 
 
 @pytest.mark.parametrize('tool', [['search.py'], ['train.py'], ['test.py', 'checkpoint.pth']], ids=lambda tool: tool[0])
-def test_a_missing_config_file_is_named(run_tool, tool):
-    with pytest.raises(FileNotFoundError, match="^There is no config file 'configs/ddas/retina.py'$"):
+def test_a_missing_config_file_is_named_in_one_line(run_tool, tool, capsys):
+    with pytest.raises(SystemExit) as stopped:
         run_tool(tool[0], 'configs/ddas/retina.py', *tool[1:])
+    assert stopped.value.code == 2
+    assert re.fullmatch(r".*: error: There is no config file 'configs/ddas/retina.py'\n", capsys.readouterr().err)
 
 
 def test_training_without_the_policy_file_says_where_it_was_expected(run_tool, shapes, tmp_path):

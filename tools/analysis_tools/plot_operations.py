@@ -6,6 +6,7 @@ python tools/analysis_tools/plot_operations.py work_dirs/retinanet_thin_shapes/p
 import argparse
 from pathlib import Path
 
+from mmddas.commands import wrong_input_ends
 from mmddas.core import load_policy
 from mmddas.visualization import draw_operation_bars
 
@@ -29,10 +30,8 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 def main() -> None:
     parser, args = parse_args()
     out = args.out or Path(args.policy).parent / 'operations.png'
-    try:
+    with wrong_input_ends(parser):
         draw_operation_bars(load_policy(args.policy), out, args.epochs)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
     print(out)
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from mmddas import __version__
+from mmddas.commands import wrong_input_ends
 from mmddas.core import PolicyFileError, PolicySchedule, PolicySnapshot, SearchSpace
 from mmddas.core.policy_file import SUM_TOLERANCE
 
@@ -290,11 +291,9 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
 def main() -> None:
     parser, args = parse_args()
-    try:
+    with wrong_input_ends(parser):
         schedule = convert(args.file, args.search_space, args.num_ops)
         schedule.save(args.out)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
     print(f'{len(schedule)} epochs, {len(schedule.space)} candidates -> {args.out}')
     print(describe(schedule))
 

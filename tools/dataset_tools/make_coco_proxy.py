@@ -6,6 +6,7 @@ python tools/dataset_tools/make_coco_proxy.py data/coco/annotations/instances_tr
 import argparse
 import sys
 
+from mmddas.commands import wrong_input_ends
 from mmddas.datasets.proxies.coco import absent_classes, describe, name_some, write_search_split
 
 
@@ -26,10 +27,8 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
 def main() -> None:
     parser, args = parse_args()
-    try:
+    with wrong_input_ends(parser):
         written = write_search_split(**vars(args))
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
     for path, subset in written.items():
         print(f'{subset["info"]["search_subset"]["role"]}: {describe(subset)} -> {path}')
     absent = absent_classes(next(iter(written.values())))

@@ -7,6 +7,7 @@ python tools/dataset_tools/make_imagenet_proxy.py data/imagenet/train --ann-file
 import argparse
 import sys
 
+from mmddas.commands import wrong_input_ends
 from mmddas.datasets.proxies.classes import CLASSES_FILE, TRAIN_FILE, VAL_FILE, write_class_split
 from mmddas.datasets.proxies.coco import name_some
 
@@ -34,10 +35,8 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
 def main() -> None:
     parser, args = parse_args()
-    try:
+    with wrong_input_ends(parser):
         out_dir, split = write_class_split(**vars(args))
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
     print(f'S_train: {len(split.train)} images of {len(split.classes)} classes -> {out_dir / TRAIN_FILE}')
     print(f'S_val: {len(split.val)} images of {len(split.classes)} classes -> {out_dir / VAL_FILE}')
     print(f'Classes: {name_some(split.classes)} -> {out_dir / CLASSES_FILE}')

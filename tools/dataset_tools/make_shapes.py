@@ -5,6 +5,7 @@ python tools/dataset_tools/make_shapes.py --out-dir data/shapes
 
 import argparse
 
+from mmddas.commands import wrong_input_ends
 from mmddas.datasets.proxies.shapes import PLANTS, make_shapes
 
 
@@ -31,10 +32,8 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
 def main() -> None:
     parser, args = parse_args()
-    try:
+    with wrong_input_ends(parser):
         summary = make_shapes(**vars(args))
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
     splits = ', '.join(
         f'{split} {count} images / {summary.num_objects[split]} objects' for split, count in summary.num_images.items()
     )

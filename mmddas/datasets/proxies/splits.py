@@ -14,12 +14,13 @@ from typing import NamedTuple
 from mmddas.core.files import atomic_path, same_content
 from mmddas.datasets.class_table import ClassCounts
 
-from .classes import read_class_folders
+from .classes import IMAGE_SUFFIXES, read_class_folders
 from .coco import check_format, name_some, read_annotations
 from .stratified import rarest_classes, stratified_order
 from .voc import read_voc_folder
 
 PARTS = ('train', 'val', 'test')
+_WANTED = 'a COCO file, a folder with Pascal-VOC XML files and images, or one with a folder of images a class is wanted'
 _OF_A_SPLIT = {'train', 'training', 'val', 'valid', 'validation', 'test', 'testing'}
 
 
@@ -91,7 +92,7 @@ def split(
     """
     source = Path(source)
     if not source.exists():
-        raise FileNotFoundError(f"there is no '{source}'")
+        raise FileNotFoundError(f"there is no '{source}': {_WANTED}")
     if seed < 0:
         raise ValueError(f'seed is {seed}; it must be at least 0')
     kind = _kind(source)
@@ -163,6 +164,8 @@ def _kind(source: Path) -> str:
     if source.is_file():
         if source.suffix.lower() == '.xml':
             raise ValueError(f"'{source}' is one XML file: give the folder that has all of them and their images")
+        if source.suffix.lower() in IMAGE_SUFFIXES:
+            raise ValueError(f"'{source}' is one image: {_WANTED}")
         return 'coco'
     below = [path for path in source.rglob('*') if not any(part.startswith('.') for part in path.parts)]
     if any(path.suffix.lower() == '.xml' for path in below):
@@ -170,7 +173,12 @@ def _kind(source: Path) -> str:
     files = [path for path in below if path.suffix.lower() == '.json']
     if files:
         raise ValueError(f"'{source}' is a folder with JSON files: give the annotation file: {name_some(files)}")
+    if not below:
+        raise ValueError(f"'{source}' is empty: {_WANTED}")
     folders = {path.name.lower() for path in source.iterdir() if path.is_dir()}
+    loose = [path.name for path in source.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+    if loose and not folders:
+        raise ValueError(f"'{source}' has images ({name_some(loose)}) and nothing that says what is on them: {_WANTED}")
     if folders and folders <= _OF_A_SPLIT:
         raise ValueError(
             f"'{source}' is split already, into {', '.join(sorted(folders))}: give the folder of its training images"
@@ -226,6 +234,11 @@ def _split_folders(root: Path, *draw: float) -> Split:
     if empty:
         raise ValueError(
             f"'{root}' has folders without images: {name_some(empty)}. Every folder is a class: remove these"
+        )
+    if len(images) < 2:
+        raise ValueError(
+            f"'{root}' has one class folder, {name_some(images)}, and a classifier tells at least two classes apart: "
+            'give the folder that has a folder of images a class'
         )
     classes, notes = [*images], []
     samples = [(path, label) for label, name in enumerate(classes) for path in sorted(images[name])]
