@@ -2,6 +2,8 @@
 
 import copy
 
+import cv2
+import numpy as np
 import pytest
 from mmengine.config import Config
 
@@ -70,6 +72,29 @@ def test_a_training_without_the_transform_gets_it_where_it_belongs(shapes):
     assert set_policy(changed, 'zoph_v2') == []
     set_policy(changed, None)
     assert changed.train_dataloader.dataset.pipeline == pipeline
+
+
+@pytest.mark.parametrize(('size', 'space'), [(32, 'cifar'), (96, 'imagenet')])
+def test_generated_policies_of_classifiers_are_of_the_space_for_their_images(tmp_path, size, space):
+    for name in ('cat', 'dog'):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / '1.png'), np.zeros((size, size, 3), np.uint8))
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
+    images = dict(type='CustomDataset', data_prefix=str(tmp_path), pipeline=pipeline)
+    changed = config(images, default_scope='mmpretrain')
+    set_policy(changed, 'uniform')
+    assert changed.policy_file == f'uniform:{space}'
+    set_policy(changed, 'randaugment:cifar_release:level=3')
+    assert changed.policy_file == 'randaugment:cifar_release:level=3'
+
+
+def test_a_policy_for_another_task_is_refused_before_anything_is_changed():
+    changed = config(default_scope='mmdet')
+    with pytest.raises(
+        ValueError, match='^pba_svhn is a policy for classification, and the config trains for detection'
+    ):
+        set_policy(changed, 'pba_svhn')
+    assert changed.to_dict() == config(default_scope='mmdet').to_dict()
 
 
 def test_the_schedule_of_rates_goes_with_the_epochs():

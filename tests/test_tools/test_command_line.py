@@ -4,8 +4,8 @@ import ast
 import functools
 import json
 import os
-import re
 import pickle
+import re
 import runpy
 import subprocess
 import sys
@@ -145,9 +145,9 @@ def test_a_search_is_derived_from_a_training_whose_config_then_gets_the_policy(r
     assert [path.name for path in (tmp_path / 'dry').iterdir()] == [written.name]
     assert (tmp_path / 'dry' / written.name).read_text() == written.read_text()
 
-    training = [*options, f'val_evaluator.ann_file={shapes}/annotations/test.json', 'train_cfg.max_epochs=1']
+    training = ['--epochs', 1, '--cfg-options', *options, f'val_evaluator.ann_file={shapes}/annotations/test.json']
     policy = tmp_path / 'search' / 'policy.json'
-    run_tool('train.py', BASELINE, '--policy', policy, '--work-dir', tmp_path / 'train', '--cfg-options', *training)
+    run_tool('train.py', BASELINE, '--policy', policy, '--work-dir', tmp_path / 'train', *training)
     assert f'DDASAugment follows {policy}: after LoadAnnotations, before Resize' in capsys.readouterr().out
     assert (tmp_path / 'train' / 'epoch_1.pth').exists()
 

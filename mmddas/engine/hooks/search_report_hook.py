@@ -87,11 +87,18 @@ class SearchReportHook(Hook):
 
 
 def shown_candidates(schedule: PolicySchedule) -> Sequence[Candidate]:
-    """The likeliest level of each operation that stands out, the helping ones first; or else of the six that lead."""
+    """The likeliest level of each operation that stands out, the helping ones first; or else of the six that lead.
+
+    Of equally likely levels it is the middle one.
+    """
     probs, candidates = schedule.snapshots[-1].op_probs, schedule.space.candidates
-    best: dict[str, int] = {}
+    levels: dict[str, list[int]] = {}
     for index in np.argsort(-probs, kind='stable').tolist():
-        best.setdefault(candidates[index].op, index)
+        levels.setdefault(candidates[index].op, []).append(index)
+    best = {}
+    for op, indices in levels.items():
+        likeliest = [index for index in indices if probs[index] == probs[indices[0]]]
+        best[op] = likeliest[len(likeliest) // 2]
     chosen = [*best][:_SHOWN]
     if schedule.findings is not None:
         effects = schedule.findings.operation_effects

@@ -89,3 +89,6 @@ def test_pictures_are_of_what_stands_out_and_else_of_what_leads():
     schedule.snapshots.append(PolicySnapshot(0.3, probs))
     assert shown_candidates(schedule)[0] == Candidate('Rotate_BBox', 4)
     assert Candidate('Identity', None) not in shown_candidates(schedule)
+    schedule.snapshots.append(PolicySnapshot(0.3, np.full(5, 0.2)))
+    levels = [candidate.level for candidate in schedule.space.candidates if candidate.op == 'Solarize']
+    assert Candidate('Solarize', levels[len(levels) // 2]) in shown_candidates(schedule)
