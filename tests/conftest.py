@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 import mmddas  # noqa: F401  (registers everything)
-from mmddas.datasets.proxies.shapes import make_shapes
+from mmddas.shapes import make_shapes
 
 ROOT = Path(__file__).parents[1]
 

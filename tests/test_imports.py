@@ -1,16 +1,14 @@
 """Who imports whom, as docs/architecture.md has it; and what is left of the package without OpenMMLab."""
 
 import ast
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from without_packages import OPENMMLAB, run_without
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / 'mmddas'
-OPENMMLAB = {'mmengine', 'mmcv', 'mmdet', 'mmpretrain'}
 
 
 def table() -> dict[str, tuple[set[str], set[str]]]:
@@ -78,25 +76,6 @@ def test_every_part_of_the_package_has_a_row():
 
 def test_nothing_imports_the_tools():
     assert not [path for path in modules() for name in imports(path) if name.split('.')[0] == 'tools']
-
-
-# Other packages as if they were not installed: neither found nor imported.
-HIDE = """
-import sys
-from importlib.machinery import PathFinder
-hidden = set(sys.argv[1].split(','))
-class Without(PathFinder):
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        return None if name.split('.')[0] in hidden else PathFinder.find_spec(name, path, target)
-sys.meta_path = [Without if finder is PathFinder else finder for finder in sys.meta_path]
-"""
-
-
-def run_without(names: set[str], code: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, '-c', HIDE + code, ','.join(sorted(names))]
-    paths = {'PYTHONPATH': str(ROOT), 'HOME': os.environ.get('HOME', '/')}
-    return subprocess.run(command, env=os.environ | paths, capture_output=True, text=True)
 
 
 def test_method_operations_and_transform_are_there_without_openmmlab():

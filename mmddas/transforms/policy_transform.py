@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
 
 from mmddas import ops
-from mmddas.core import PolicySchedule
+from mmddas.core import Candidate, ListedOperation, PolicySchedule
 
 from .applied_policy import AppliedPolicy
 from .structures import PER_BOX_KEYS, Sample
@@ -101,11 +101,28 @@ class PolicyTransform(AppliedPolicy):
     def __call__(self, *inputs: object) -> object:
         """What went in, augmented; several inputs come back as a tuple."""
         given = inputs[0] if len(inputs) == 1 else inputs
-        sample = Sample(given, self.box_formats, self.per_box_keys)
+        sample = self._sample(given)  # also of what stays as it is, so that a wrong one is refused at once
         chosen = self.chosen(self._uniform, self._rng)
-        if chosen is None:
-            return given
-        sub_policy, rng = chosen
+        return given if chosen is None else self._augmented(sample, *chosen)
+
+    def augment(
+        self, given: object, sub_policy: Iterable[Candidate | ListedOperation], rng: np.random.Generator
+    ) -> object:
+        """``given`` after these operations, one after the other: what a search makes its views of.
+
+        Args:
+            given: An image, or a structure with one, as of a call with one argument.
+            sub_policy: Of the policy's search space, or others.
+            rng: Gives the operations their random numbers.
+        """
+        return self._augmented(self._sample(given), sub_policy, rng)
+
+    def _sample(self, given: object) -> Sample:
+        return Sample(given, self.box_formats, self.per_box_keys)
+
+    def _augmented(
+        self, sample: Sample, sub_policy: Iterable[Candidate | ListedOperation], rng: np.random.Generator
+    ) -> object:
         image, boxes, moves = self.apply(
             sample.image(self.channel_order), sample.boxes, sub_policy, rng, sample.check_operation
         )

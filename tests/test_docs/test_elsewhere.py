@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
-from mmddas.datasets.proxies.shapes import make_shapes
+from mmddas.shapes import make_shapes
 
 PAGE = Path(__file__).parents[2] / 'docs' / 'elsewhere.md'
 

@@ -1,10 +1,13 @@
-"""The example of a hand-written loop does what its page says."""
+"""The examples do what their pages say."""
 
 import re
 import runpy
 from pathlib import Path
 
-from mmddas.core import PolicySchedule
+import pytest
+from without_packages import OPENMMLAB, run_script_without
+
+from mmddas.core import Candidate, PolicySchedule
 
 DOCS = Path(__file__).parents[2] / 'docs'
 EXAMPLE = DOCS / 'examples' / 'core_loop.py'
@@ -26,3 +29,33 @@ def test_the_page_shows_the_example_as_it_is():
     source = EXAMPLE.read_text(encoding='utf-8')
     for block in blocks:
         assert block in source
+
+
+def without_openmmlab(name: str, *arguments: str, folder: Path) -> str:
+    """What an example prints where OpenMMLab is not installed."""
+    done = run_script_without(OPENMMLAB, EXAMPLE.with_name(name), *arguments, folder=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_detector_of_torchvision_is_searched_for_without_openmmlab(tmp_path):
+    printed = without_openmmlab('detection_search.py', '--num-images', '8', '--epochs', '2', folder=tmp_path)
+    assert 'none of 26 operations stands out' in printed
+    schedule = PolicySchedule.load(tmp_path / 'policy.json')
+    assert len(schedule) == 2 and schedule.findings.steps == 4
+
+
+@pytest.mark.slow
+def test_that_search_finds_what_was_planted(tmp_path):
+    printed = without_openmmlab('detection_search.py', folder=tmp_path)
+    schedule = PolicySchedule.load(tmp_path / 'policy.json')
+    assert schedule.space.candidates[schedule.snapshots[-1].op_probs.argmax()] == Candidate('Solarize', 0)
+    assert 'Solarize' in printed.splitlines()[-2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('policy', [(), ('zoph_v1',)])
+def test_a_detector_of_torchvision_is_trained_without_openmmlab(tmp_path, policy):
+    printed = without_openmmlab('train_torchvision.py', *policy, folder=tmp_path)
+    losses = [float(loss) for loss in re.findall(r'loss ([0-9.]+)', printed)]
+    assert len(losses) == 2 and losses[1] < losses[0]

@@ -16,9 +16,9 @@ from mmengine.runner import Runner, checkpoint
 from searches import final_policy
 
 from mmddas.core import ESTIMATORS, PaperEstimator, PolicySchedule, ViewGradients
-from mmddas.datasets.proxies.shapes import SHAPES
 from mmddas.engine import SearchStep, agreement
 from mmddas.engine.checkpoints import WholeFilesBackend, latest_checkpoint
+from mmddas.shapes import SHAPES
 
 
 def build(config):

@@ -6,7 +6,7 @@ python tools/dataset_tools/make_shapes.py --out-dir data/shapes
 import argparse
 
 from mmddas.commands import wrong_input_ends
-from mmddas.datasets.proxies.shapes import PLANTS, make_shapes
+from mmddas.shapes import PLANTS, make_shapes
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:

@@ -1,4 +1,4 @@
-"""What draws S_train and S_val, once before a search, and the built-in data set."""
+"""What draws S_train and S_val, once before a search."""
 
 from .stratified import StratifiedSubset, stratified_order
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmddas.datasets.proxies.shapes import (
+from mmddas.shapes import (
     CROWDED,
     META_FILE,
     PLANTS,
@@ -23,7 +23,7 @@ from mmddas.datasets.proxies.shapes import (
 
 COUNTS = {'num_train': 30, 'num_val': 12, 'num_test': 8}
 pytestmark = pytest.mark.filterwarnings('ignore:__array__ implementation:DeprecationWarning:pycocotools')
-TOOL = Path(__file__).parents[3] / 'tools' / 'dataset_tools' / 'make_shapes.py'
+TOOL = Path(__file__).parents[1] / 'tools' / 'dataset_tools' / 'make_shapes.py'
 
 
 @pytest.fixture(scope='module')
