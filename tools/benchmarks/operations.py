@@ -2,9 +2,11 @@
 
 On an image of 800 x 1333 pixels with 12 boxes: two random operations of the preset ``detection`` as ``DDASAugment``
 applies them, beside MMDetection's ``RandAugment(aug_num=2)``, and every single one, beside MMDetection's transform of
-the same kind where there is one. On images of 32 x 32: two random operations of the preset ``cifar``, beside the same
-through PIL. All in turn, on one thread.
+the same kind where there is one, and beside torchvision's, Albumentations' and Kornia's, where these are installed. On
+images of 32 x 32: two random operations of the preset ``cifar``, beside the same through PIL. All in turn, on one
+thread.
 
+    pip install -r requirements/benchmarks.txt       # the other libraries; not needed
     python tools/benchmarks/operations.py
     python tools/benchmarks/operations.py --check    # ends with an error where a ratio is above its limit
 """
@@ -18,7 +20,9 @@ from itertools import groupby
 
 import cv2
 import numpy as np
+import other_libraries
 import pil_operations
+import torch
 from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.registry import TRANSFORMS, init_default_scope
 from PIL import Image
@@ -126,6 +130,32 @@ def detection(repeats: int) -> list[tuple[str, float, float]]:
     return checked
 
 
+def beside_other_libraries(repeats: int) -> None:
+    """Prints the table: medians over levels and repeats, and ours over theirs."""
+    rng = np.random.default_rng(0)
+    sample = drawn_sample(rng)
+    image, boxes = sample['img'], sample['gt_bboxes'].numpy()
+    libraries = other_libraries.installed(image, boxes)
+    there = {key for runs in libraries.values() for key in runs}
+    keys = [key for key in dict.fromkeys(SearchSpace.preset('detection').candidates) if tuple(key) in there]
+    times = {name: {} for name in ('mmddas', *libraries)}
+    for _ in range(repeats):
+        for op, level in keys:
+            ours = functools.partial(ops.apply, op, image, boxes, level=level, rng=rng)
+            runs = dict(mmddas=ours) | {name: library.get((op, level)) for name, library in libraries.items()}
+            for name, run in runs.items():
+                if run is not None:
+                    times[name].setdefault(op, []).append(seconds(run))
+    medians = {name: {op: statistics.median(found) for op, found in by_op.items()} for name, by_op in times.items()}
+    print(f'\nmedians in ms, ours over theirs{"":13}{"mmddas":>8}' + ''.join(f'{name:>24}' for name in libraries))
+    for op, ours in medians['mmddas'].items():
+        cells = ''
+        for name in libraries:
+            theirs = medians[name].get(op)
+            cells += f'{"":24}' if theirs is None else f'{theirs * 1e3:15.2f}{ours / theirs:9.3f}'
+        print(f'{op:44}{ours * 1e3:8.2f}{cells}')
+
+
 def cifar(repeats: int) -> list[tuple[str, float, float]]:
     """As :func:`detection`."""
     rng = np.random.default_rng(0)
@@ -168,8 +198,11 @@ def main() -> None:
     parser.add_argument('--check', action='store_true', help='end with an error where a ratio is above its limit')
     args = parser.parse_args()
     cv2.setNumThreads(1)
+    torch.set_num_threads(1)
     init_default_scope('mmdet')
-    checked = detection(args.repeats) + cifar(args.repeats)
+    checked = detection(args.repeats)
+    beside_other_libraries(args.repeats)
+    checked += cifar(args.repeats)
     above = [f'{name}: {ratio:.3f}, at most {limit:g}' for name, ratio, limit in checked if ratio > limit]
     print('\nabove their limits: ' + '; '.join(above) if above else '\nall ratios are within their limits')
     if above and args.check:
