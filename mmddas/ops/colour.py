@@ -58,8 +58,9 @@ def posterize(image: np.ndarray, bits: int) -> np.ndarray:
 
 def solarize(image: np.ndarray, threshold: int) -> np.ndarray:
     """Invert the pixels at or above ``threshold`` (0..256); 0 gives the negative."""
-    # The negative of a value has its other bits; -1 in a byte has them all.
-    return image ^ -(image >= threshold).view(np.uint8)
+    # The negative of a value has its other bits.
+    _, mask = cv2.threshold(image, threshold - 1, 255, cv2.THRESH_BINARY)
+    return cv2.bitwise_xor(image, mask, dst=mask)
 
 
 def solarize_add(image: np.ndarray, addition: int) -> np.ndarray:

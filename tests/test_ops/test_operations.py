@@ -9,6 +9,7 @@ import pytest
 
 from mmddas import ops
 from mmddas.core import Candidate, SearchSpace
+from mmddas.ops import geometry
 
 LEVELS = (0, 2, 4, 6, 8, 10)
 GOLDEN = Path(__file__).parents[3] / 'shared' / 'golden' / 'zoph_ops_a.npz'
@@ -351,3 +352,17 @@ def test_reference_implementation_is_followed(case, golden):
     # The reference widens what is narrower than 5% of the image; here it keeps its width, or none.
     widened = (expected_boxes[:, 2:] - expected_boxes[:, :2] <= 0.0501 * scale[[1, 0]]).any(axis=1)
     assert np.abs(moved - expected_boxes)[~widened].max(initial=0) <= 1.5
+
+
+@pytest.mark.parametrize('channels', [(), (1,), (3,)])
+def test_large_shears_are_those_of_opencv(monkeypatch, channels):
+    """Rows that are copied have the pixels of a warp, whatever the slope, the offset and the size."""
+    monkeypatch.setattr(geometry, 'MANY_VALUES', 0)
+    rng = np.random.default_rng(0)
+    fill = (1, 2, 3, 4)
+    for slope in (*(0.03 * np.arange(-10, 11) * geometry.TIE_BREAK), *rng.uniform(-4, 4, 40)):
+        height, width = rng.integers(1, 200, 2).tolist()
+        image = rng.integers(0, 256, (height + 3, width + 5, *channels), np.uint8)[1:-2, 2:-3]
+        matrix = np.array([[1.0, slope, rng.choice([0.0, rng.uniform(-20, 20)])], [0.0, 1.0, 0.0]])
+        expected = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_NEAREST, borderValue=fill)
+        np.testing.assert_array_equal(geometry.warp(image, matrix, fill), expected.reshape(image.shape))
