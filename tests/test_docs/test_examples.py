@@ -26,7 +26,7 @@ def test_the_planted_candidate_leads(tmp_path, monkeypatch, capsys):
 def test_the_page_shows_the_example_as_it_is():
     blocks = re.findall(r'```python\n(.*?)```', (DOCS / 'core_loop.md').read_text(encoding='utf-8'), re.DOTALL)
     assert blocks
-    source = EXAMPLE.read_text(encoding='utf-8')
+    source = ''.join(path.read_text(encoding='utf-8') for path in EXAMPLE.parent.glob('*.py'))
     for block in blocks:
         assert block in source
 

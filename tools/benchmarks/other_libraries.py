@@ -1,24 +1,24 @@
 """Operations of other libraries, of the kind and strength of those of ``detection``, for ``operations.py``.
 
-Each works on what its library likes best: torchvision on uint8 tensors, Albumentations on uint8 arrays, Kornia on
-float tensors ``(1, 3, H, W)``; making these of an image is not part of what is measured. Warps take the nearest pixel,
-move the boxes with the image, and go one way every time.
+Each works on what its library likes best: torchvision on uint8 tensors, Albumentations on uint8 arrays, Kornia on float
+tensors ``(1, 3, H, W)``; making these is not part of what is measured. Warps take the nearest pixel and move the boxes.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 import torch
 
-from mmddas import ops
+from mmddas import exports, ops
+from mmddas.core import SearchSpace
 
 GREY = 128
 Run = Callable[[], object]
-# By operation: from its magnitude to what is measured, which returns the image, or image and boxes.
-Library = dict[str, Callable[[float], Run]]
+Library = dict[tuple[str, float | None], Run]
+"""By operation and level: what is measured."""
 
 
 def of_torchvision(image: np.ndarray, boxes: np.ndarray) -> Library:
@@ -43,7 +43,7 @@ def of_torchvision(image: np.ndarray, boxes: np.ndarray) -> Library:
         top, left = image.shape[0] // 2 - half, image.shape[1] // 2 - half
         return lambda: functional.erase(picture, top, left, 2 * half, 2 * half, grey)
 
-    return dict(
+    return by_level(
         AutoContrast=colour('autocontrast'),
         Equalize=colour('equalize'),
         Posterize=colour('posterize'),
@@ -64,58 +64,18 @@ def of_torchvision(image: np.ndarray, boxes: np.ndarray) -> Library:
 def of_albumentations(image: np.ndarray, boxes: np.ndarray) -> Library:
     import albumentations
 
-    labels = [0] * len(boxes)
-    numbers = boxes.tolist()
-    same = dict(brightness=(1, 1), contrast=(1, 1), saturation=(1, 1), hue=(0, 0))
-
-    def colour(make: Callable[[float], object]) -> Callable[[float], Run]:
-        def at(magnitude: float) -> Run:
-            transform = make(magnitude)
-            return lambda: transform(image=image)['image']
-
-        return at
-
-    def jitter(name: str) -> Callable[[float], Run]:
-        return colour(lambda factor: albumentations.ColorJitter(**same | {name: (factor, factor)}, p=1))
-
-    def warp(make: Callable[[float], dict]) -> Callable[[float], Run]:
-        def at(magnitude: float) -> Run:
-            settings = dict(interpolation=cv2.INTER_NEAREST, fill=GREY, p=1) | make(magnitude)
-            params = albumentations.BboxParams('pascal_voc', label_fields=['labels'])
-            transform = albumentations.Compose([albumentations.Affine(**settings)], bbox_params=params)
-
-            def run() -> tuple:
-                found = transform(image=image, bboxes=numbers, labels=labels)
-                return found['image'], found['bboxes']
-
-            return run
-
-        return at
-
-    def cutout(half: int) -> object:
-        size = (2 * half, 2 * half)
-        return albumentations.CoarseDropout(
-            num_holes_range=(1, 1), hole_height_range=size, hole_width_range=size, fill=GREY, p=1
-        )
-
-    def degrees(slope: float) -> tuple[float, float]:
-        return (float(np.degrees(np.arctan(slope))),) * 2
-
-    return dict(
-        AutoContrast=colour(lambda _: albumentations.AutoContrast(method='pil', p=1)),
-        Equalize=colour(lambda _: albumentations.Equalize(mode='pil', p=1)),
-        Posterize=colour(lambda bits: albumentations.Posterize(num_bits=bits, p=1)),
-        Solarize=colour(lambda threshold: albumentations.Solarize(threshold_range=(threshold / 255,) * 2, p=1)),
-        Color=jitter('saturation'),
-        Contrast=jitter('contrast'),
-        Brightness=jitter('brightness'),
-        Cutout=colour(cutout),
-        Rotate_BBox=warp(lambda degrees: dict(rotate=(degrees, degrees))),
-        TranslateX_BBox=warp(lambda pixels: dict(translate_px=dict(x=(int(pixels),) * 2, y=(0, 0)))),
-        TranslateY_BBox=warp(lambda pixels: dict(translate_px=dict(x=(0, 0), y=(int(pixels),) * 2))),
-        ShearX_BBox=warp(lambda slope: dict(shear=dict(x=degrees(slope), y=(0, 0)))),
-        ShearY_BBox=warp(lambda slope: dict(shear=dict(x=(0, 0), y=degrees(slope)))),
-    )
+    params = albumentations.BboxParams('pascal_voc', label_fields=['labels'])
+    annotated = dict(image=image, bboxes=boxes.tolist(), labels=[0] * len(boxes))
+    found = {}
+    for candidate in SearchSpace.preset('detection').candidates:
+        transform = exports.albumentations_transform(candidate)
+        if transform is None or candidate.op == 'Identity':
+            continue
+        given = dict(image=image)
+        if ops.get(candidate.op).moves_boxes:
+            transform, given = albumentations.Compose([transform], bbox_params=params), annotated
+        found[tuple(candidate)] = functools.partial(transform, **given)
+    return found
 
 
 def of_kornia(image: np.ndarray, boxes: np.ndarray) -> Library:
@@ -152,7 +112,7 @@ def of_kornia(image: np.ndarray, boxes: np.ndarray) -> Library:
         return get_rotation_matrix2d(centre, torch.tensor([degrees]), torch.ones(1, 2))
 
     auto_contrast = augmentation.RandomAutoContrast(p=1.0)
-    return dict(
+    return by_level(
         AutoContrast=colour(lambda given, _: auto_contrast(given)),
         Equalize=colour(lambda given, _: enhance.equalize(given)),
         Posterize=colour(enhance.posterize),
@@ -172,8 +132,8 @@ def of_kornia(image: np.ndarray, boxes: np.ndarray) -> Library:
 LIBRARIES = dict(torchvision=of_torchvision, albumentations=of_albumentations, kornia=of_kornia)
 
 
-def installed(image: np.ndarray, boxes: np.ndarray) -> dict[str, dict[tuple[str, float | None], Run]]:
-    """Of every library that is installed: by operation and level of ``detection``, what is measured.
+def installed(image: np.ndarray, boxes: np.ndarray) -> dict[str, Library]:
+    """Of every library that is installed, its operations.
 
     Args:
         image: ``(H, W, 3)`` uint8.
@@ -182,17 +142,16 @@ def installed(image: np.ndarray, boxes: np.ndarray) -> dict[str, dict[tuple[str,
     found = {}
     for name, make in LIBRARIES.items():
         try:
-            library = make(image, boxes)
+            found[name] = make(image, boxes)
         except ImportError as error:
             print(f'{name} is not installed ({error}): pip install -r requirements/benchmarks.txt')
-            continue
-        found[name] = {(op, level): at(magnitude(op, level)) for op, at in library.items() for level in levels(op)}
     return found
 
 
-def levels(op: str) -> tuple[float | None, ...]:
-    return (2, 4, 6, 8, 10) if ops.get(op).takes_level else (None,)
-
-
-def magnitude(op: str, level: float | None) -> float | None:
-    return None if level is None else ops.get(op).level_to_magnitude(level)
+def by_level(**operations: Callable[[float | None], Run]) -> Library:
+    """From the magnitudes of our operations."""
+    return {
+        (op, level): operations[op](None if level is None else ops.get(op).level_to_magnitude(level))
+        for op, level in SearchSpace.preset('detection').candidates
+        if op in operations
+    }

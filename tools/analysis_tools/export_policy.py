@@ -1,0 +1,88 @@
+"""Write a policy in MMDetection's own transforms, or as Albumentations reads it, for a training without mmddas.
+
+python tools/analysis_tools/export_policy.py work_dirs/search/policy.json --to mmdet --out policy_transforms.py
+python tools/analysis_tools/export_policy.py zoph_v1 --to albumentations --out zoph_v1_albumentations.json
+"""
+
+import argparse
+import json
+import textwrap
+from pathlib import Path
+
+from mmddas import exports
+from mmddas.commands import wrong_input_ends
+from mmddas.core import PolicySchedule, PolicySnapshot, load_policy
+from mmddas.core.files import write_text
+from mmddas.derivation.text import expression, formatted
+
+# Of what a policy draws; with more of it doing nothing, an export is another policy.
+MOST_LEFT_OUT = 0.5
+
+
+def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('policy', metavar='POLICY', help='policy file, or a name')
+    parser.add_argument('--to', choices=['mmdet', 'albumentations'], required=True, help='in whose words')
+    parser.add_argument('--snapshot', choices=['final', 'mean'], default='final', help='of a schedule (default: final)')
+    parser.add_argument(
+        '--image-size',
+        nargs=2,
+        type=int,
+        default=(640, 480),
+        metavar=('WIDTH', 'HEIGHT'),
+        help='for which shifts are right where they are shares of the image (mmdet; default: 640 480)',
+    )
+    parser.add_argument('--out', type=Path, required=True, help='.py for mmdet, .json for albumentations')
+    return parser, parser.parse_args()
+
+
+def about(name: str, schedule: PolicySchedule, snapshot: PolicySnapshot, found: exports.Export) -> list[str]:
+    """What the file is, how often it draws what, and what differs from the policy: paragraphs."""
+    shares: dict[str, float] = {}
+    for candidate, share in zip(schedule.space.candidates, snapshot.op_probs.tolist(), strict=True):
+        shares[candidate.op] = shares.get(candidate.op, 0.0) + share
+    said = [
+        f'{name}: an image is augmented with probability {snapshot.total_prob:.3f}. Of what is drawn: {listed(shares)}.'
+    ]
+    if found.left_out:
+        said.append(
+            f'There is no such operation, so that these draws do nothing, {found.share_left_out:.1%} of all: '
+            f'{listed(found.left_out)}.'
+        )
+    return said + [f'Differs: {sentence}.' for sentence in found.differences]
+
+
+def listed(shares: dict[str, float]) -> str:
+    ranked = sorted(shares.items(), key=lambda item: -item[1])
+    return ', '.join(f'{op} {share:.1%}' for op, share in ranked if share)
+
+
+def main() -> None:
+    parser, args = parse_args()
+    suffix = {'mmdet': '.py', 'albumentations': '.json'}[args.to]
+    with wrong_input_ends(parser):
+        if args.out.suffix != suffix:
+            raise ValueError(f'--out of {args.to} ends in {suffix}, got {args.out}')
+        schedule = load_policy(args.policy)
+        snapshot = getattr(exports, args.snapshot)(schedule)
+        if args.to == 'mmdet':
+            found = exports.to_mmdet(schedule, snapshot, exports.Image(*args.image_size))
+        else:
+            found = exports.to_albumentations(schedule, snapshot)
+        if found.share_left_out > MOST_LEFT_OUT:
+            raise ValueError(
+                f'{found.share_left_out:.0%} of what {args.policy} draws are operations that {args.to} has not '
+                f'({", ".join(found.left_out)}): what is left would be another policy'
+            )
+        said = about(f'{args.policy} ({args.snapshot}) for {args.to}', schedule, snapshot, found)
+        if args.to == 'mmdet':
+            head = '"""' + '\n\n'.join(textwrap.fill(paragraph, 116) for paragraph in said) + '\n"""\n\n'
+            text = formatted(f'{head}policy = {expression(found.content)}\n')
+        else:
+            text = json.dumps(dict(about=said, **found.content), indent=1)
+        write_text(args.out, text)
+    print('\n'.join([*said, str(args.out)]))
+
+
+if __name__ == '__main__':
+    main()
