@@ -114,6 +114,7 @@ def compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--epochs', type=int, help=_EPOCHS_HELP)
     parser.add_argument('--shard', default='1/1', metavar='I/N', help='the I-th of N parts of the trainings alone')
     parser.add_argument('--work-dir', type=Path, help="default: work_dirs/compare/ and the config's name")
+    parser.add_argument('--results', type=Path, help='where results are kept (default: results.jsonl in the work dir)')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help=_OPTIONS_HELP)
 
 

@@ -145,7 +145,7 @@ def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     check_args(parser, args)
     work_dir = args.work_dir or Path(f'work_dirs/compare/{Path(args.config).stem}')
     signal.signal(signal.SIGTERM, lambda *_: sys.exit('Told to stop; the same command goes on'))
-    results = Results(work_dir / 'results.jsonl')
+    results = Results(args.results or work_dir / 'results.jsonl')
     with wrong_input_ends(parser):
         policies = load_policies(args)
         wanted = trainings(args, policies, work_dir)

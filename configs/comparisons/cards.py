@@ -1,0 +1,11 @@
+"""Does a policy help on playing cards? As ``bccd.py``; RandAugment's level is chosen with a split of ``train.json``."""
+
+_base_ = ['../yardstick/cards.py']
+
+choosing = dict(
+    train_dataloader=dict(dataset=dict(ann_file='train_search_train.json')),
+    val_dataloader=dict(dataset=dict(ann_file='train_search_val.json')),
+    val_evaluator=dict(ann_file='data/cards/train_search_val.json'),
+)
+train_dataloader = dict(dataset=dict(ann_file='train.json'))
+train_cfg = dict(max_epochs=30, val_interval=30)

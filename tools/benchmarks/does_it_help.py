@@ -1,0 +1,112 @@
+"""Does a policy help on these data? All that it takes to answer, for a config of ``configs/comparisons/``.
+
+Searches with both estimators in every search space, RandAugment's level on images apart, and ``mmddas compare`` of
+these with no policy, uniform ones, TrivialAugment and the published ones. It goes on where it was interrupted; policies
+are kept in ``docs/policies/comparisons/``, results in ``docs/data/comparisons/``, as they come.
+
+    python tools/benchmarks/does_it_help.py configs/comparisons/bccd.py --seeds 3 --jobs 2
+"""
+
+import argparse
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmddas.core import PolicySchedule
+from mmddas.core.files import write_text
+from mmddas.trainings import Results
+
+ROOT = Path(__file__).parents[2]
+ESTIMATORS = {'recommended': 'ShrinkageEstimator', 'paper': 'PaperEstimator'}
+SPACES = {'detection': ('detection', 'detection_wide'), 'classification': ('cifar',)}
+PUBLISHED = {
+    'detection': ('zoph_v0', 'zoph_v1', 'zoph_v2', 'zoph_v3'),
+    'classification': ('autoaugment_cifar10', 'fast_autoaugment_cifar10'),
+}
+LEVELS = (3, 6, 9)  # of RandAugment
+
+
+def search(args: argparse.Namespace, config: Config, kind: str, space: str, seed: int) -> Path:
+    """The searched policy, kept in the repository."""
+    name = config.get('searches_of') or Path(args.config).stem
+    kept = Path('docs/policies/comparisons') / name / f'{kind}_{space}_{seed}.json'
+    if (ROOT / kept).is_file():
+        return kept
+    if 'searches_of' in config:
+        raise SystemExit(f'{kept} is not there: answer configs/comparisons/{name}.py first')
+    work_dir = Path('work_dirs/comparisons') / name / kept.stem
+    settings = [f'train_cfg.estimator.type={ESTIMATORS[kind]}', f'randomness.seed={seed}']
+    command = ['tools/search.py', args.config, '--space', space]
+    command += ['--val-ann', config.val_ann] if 'val_ann' in config else []
+    if 'search' in config:
+        command = ['tools/search.py', config.search.config]
+        settings += [f'train_cfg.search_space={space}', f'train_cfg.max_epochs={config.search.epochs}']
+    (ROOT / work_dir).mkdir(parents=True, exist_ok=True)
+    print(f'Searching {kept}; log: {work_dir}/search.log', flush=True)
+    with (ROOT / work_dir / 'search.log').open('ab') as log:
+        subprocess.run(
+            [sys.executable, *command, '--work-dir', str(work_dir), '--resume', '--cfg-options', *settings],
+            cwd=ROOT,
+            check=True,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    PolicySchedule.load(ROOT / work_dir / 'policy.json').save(ROOT / kept)
+    return kept
+
+
+def compare(args: argparse.Namespace, config: object, policies: list, seeds: int, name: str) -> Path:
+    """Train with these policies; returns where the results are."""
+    results = Path('docs/data/comparisons') / f'{name}.jsonl'
+    work_dir = Path('work_dirs/comparisons') / name
+    command = ['tools/compare.py', config, '--policies', *policies, '--seeds', seeds, '--jobs', args.jobs]
+    command += ['--results', results, '--work-dir', work_dir]
+    subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, check=True)
+    return results
+
+
+def chosen_level(args: argparse.Namespace, config: Config, space: str) -> str:
+    """RandAugment at the level that is best on images apart, at one seed."""
+    name = f'{Path(args.config).stem}_choosing'
+    apart = Config(config.to_dict())
+    apart.merge_from_dict(apart.pop('choosing'))
+    path = ROOT / 'work_dirs/comparisons' / f'{name}.py'
+    write_text(path, apart.pretty_text)
+    policies = [f'randaugment:{space}:level={level}' for level in LEVELS]
+    results = compare(args, path, policies, 1, name)
+    rows = [row for row in Results(ROOT / results).rows() if row['name'] in policies and row['seed'] == 0]
+
+    def value(row: dict) -> float:
+        return row['evaluations'][max(row['evaluations'], key=int)][config.yardstick.metric]
+
+    return max(rows, key=value)['name']
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', help='of configs/comparisons/')
+    parser.add_argument('--seeds', type=int, default=3, help='of the trainings (default: 3)')
+    parser.add_argument('--search-seeds', type=int, default=2, help='searches of each kind (default: 2)')
+    parser.add_argument('--jobs', type=int, default=2, help='trainings, or searches, at a time (default: 2)')
+    parser.add_argument('--only', nargs='+', metavar='POLICY', help='compare these policies alone: none, uniform:...')
+    args = parser.parse_args()
+    config = Config.fromfile(args.config)
+    name = Path(args.config).stem
+    if args.only:
+        compare(args, args.config, args.only, args.seeds, name)
+        return
+    task = 'detection' if config.default_scope == 'mmdet' else 'classification'
+    wanted = [(kind, space, seed) for seed in range(args.search_seeds) for kind in ESTIMATORS for space in SPACES[task]]
+    with ThreadPoolExecutor(args.jobs) as pool:
+        searched = list(pool.map(lambda item: search(args, config, *item), wanted))
+    spaces = SPACES[task]
+    policies = ['none', *(f'uniform:{space}' for space in spaces), f'trivialaugment:{spaces[0]}']
+    policies += [chosen_level(args, config, spaces[0]), *PUBLISHED[task], *searched]
+    compare(args, args.config, policies, args.seeds, name)
+
+
+if __name__ == '__main__':
+    main()
