@@ -102,7 +102,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 def check_parts(config: Config, *names: str) -> None:
     """Raise ValueError for a config that lacks one of these settings."""
-    missing = [name for name in names if not config.get(name)]
+    missing = [name for name in names if config.get(name) is None]
     if missing:
         raise ValueError(
             f'The config has no {" and no ".join(missing)}: one of a detector or classifier, with its data, is wanted'
