@@ -68,7 +68,12 @@ def mean(schedule: PolicySchedule) -> PolicySnapshot:
 
 
 def to_mmdet(schedule: PolicySchedule, snapshot: PolicySnapshot, image: Image = COMMON) -> Export:
-    """Transforms of MMCV and MMDetection, for a pipeline after LoadAnnotations."""
+    """Transforms of MMCV and MMDetection, for a pipeline after LoadAnnotations.
+
+    Raises:
+        ValueError: The policy is not for detection, or draws in a way that cannot be said in them.
+    """
+    _check_task(schedule)
     options = schedule.meta.get('operation_options') or {}
 
     def one(candidate: Candidate, prob: float | None = None) -> list[dict] | None:
@@ -98,8 +103,12 @@ def to_albumentations(schedule: PolicySchedule, snapshot: PolicySnapshot) -> Exp
 
     Raises:
         ImportError: Albumentations is not installed.
+        ValueError: As of :func:`to_mmdet`.
     """
     import albumentations
+
+    _check_task(schedule)
+    reference_size = (schedule.meta.get('operation_options') or {}).get('reference_size')
 
     def one(candidate: Candidate, prob: float | None = None) -> list | None:
         transform = albumentations_transform(candidate, 1.0 if prob is None else prob)
@@ -121,8 +130,17 @@ def to_albumentations(schedule: PolicySchedule, snapshot: PolicySnapshot) -> Exp
         'AutoContrast and Equalize round as PIL does in Albumentations: pixels differ by a grey level or two',
         'Solarize has its threshold as a share of 255',
     ]
+    if reference_size:
+        differences.append(
+            f'lengths in pixels are those for images of {reference_size}, and do not grow with the image'
+        )
     left_out = _left_out(snapshot, schedule, lambda candidate: one(candidate) is None)
     return Export(content, left_out, differences)
+
+
+def _check_task(schedule: PolicySchedule) -> None:
+    if schedule.meta.get('task') == 'classification':
+        raise ValueError('The policy is for classification, and exports are for detection')
 
 
 def _drawn(schedule: PolicySchedule, snapshot: PolicySnapshot, one: Callable, choice: Callable) -> list:

@@ -167,7 +167,7 @@ def test_the_tool_writes_a_config_that_says_what_it_is(tmp_path, monkeypatch, ca
             ['boxes.json', '--to', 'mmdet', '--out', 'policy.py'],
             '100% of what boxes.json draws are operations that mmdet',
         ),
-        (['pba_cifar10', '--to', 'mmdet', '--out', 'policy.py'], 'limits how many operations an image gets'),
+        (['pba_cifar10', '--to', 'mmdet', '--out', 'policy.py'], 'The policy is for classification'),
     ],
 )
 def test_what_would_be_another_policy_is_refused(tmp_path, monkeypatch, capsys, arguments, message):

@@ -36,6 +36,13 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     return parser, parser.parse_args()
 
 
+def in_albumentations(schedule: PolicySchedule, snapshot: PolicySnapshot) -> exports.Export:
+    try:
+        return exports.to_albumentations(schedule, snapshot)
+    except ImportError as error:
+        raise ValueError(f'Albumentations is needed to write its form: {error}; pip install albumentations') from error
+
+
 def about(name: str, schedule: PolicySchedule, snapshot: PolicySnapshot, found: exports.Export) -> list[str]:
     """What the file is, how often it draws what, and what differs from the policy: paragraphs."""
     shares: dict[str, float] = {}
@@ -68,7 +75,7 @@ def main() -> None:
         if args.to == 'mmdet':
             found = exports.to_mmdet(schedule, snapshot, exports.Image(*args.image_size))
         else:
-            found = exports.to_albumentations(schedule, snapshot)
+            found = in_albumentations(schedule, snapshot)
         if found.share_left_out > MOST_LEFT_OUT:
             raise ValueError(
                 f'{found.share_left_out:.0%} of what {args.policy} draws are operations that {args.to} has not '
