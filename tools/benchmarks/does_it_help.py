@@ -2,7 +2,8 @@
 
 Searches with both estimators in every search space, RandAugment's level on images apart, and ``mmddas compare`` of
 these with no policy, uniform ones, TrivialAugment and the published ones. It goes on where it was interrupted; policies
-are kept in ``docs/policies/comparisons/``, results in ``docs/data/comparisons/``, as they come.
+are kept in ``docs/policies/comparisons/``, results in ``docs/data/comparisons/``, as they come. To be run in the
+checkout, beside ``data/``.
 
     python tools/benchmarks/does_it_help.py configs/comparisons/bccd.py --seeds 3 --jobs 2
 """
@@ -33,28 +34,27 @@ def search(args: argparse.Namespace, config: Config, kind: str, space: str, seed
     """The searched policy, kept in the repository."""
     name = config.get('searches_of') or Path(args.config).stem
     kept = Path('docs/policies/comparisons') / name / f'{kind}_{space}_{seed}.json'
-    if (ROOT / kept).is_file():
+    if kept.is_file():
         return kept
     if 'searches_of' in config:
         raise SystemExit(f'{kept} is not there: answer configs/comparisons/{name}.py first')
     work_dir = Path('work_dirs/comparisons') / name / kept.stem
     settings = [f'train_cfg.estimator.type={ESTIMATORS[kind]}', f'randomness.seed={seed}']
-    command = ['tools/search.py', args.config, '--space', space]
+    command = [ROOT / 'tools/search.py', args.config, '--space', space]
     command += ['--val-ann', config.val_ann] if 'val_ann' in config else []
     if 'search' in config:
-        command = ['tools/search.py', config.search.config]
+        command = [ROOT / 'tools/search.py', ROOT / config.search.config]
         settings += [f'train_cfg.search_space={space}', f'train_cfg.max_epochs={config.search.epochs}']
-    (ROOT / work_dir).mkdir(parents=True, exist_ok=True)
+    work_dir.mkdir(parents=True, exist_ok=True)
     print(f'Searching {kept}; log: {work_dir}/search.log', flush=True)
-    with (ROOT / work_dir / 'search.log').open('ab') as log:
+    with (work_dir / 'search.log').open('ab') as log:
         subprocess.run(
-            [sys.executable, *command, '--work-dir', str(work_dir), '--resume', '--cfg-options', *settings],
-            cwd=ROOT,
+            [sys.executable, *map(str, command), '--work-dir', str(work_dir), '--resume', '--cfg-options', *settings],
             check=True,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    PolicySchedule.load(ROOT / work_dir / 'policy.json').save(ROOT / kept)
+    PolicySchedule.load(work_dir / 'policy.json').save(kept)
     return kept
 
 
@@ -62,9 +62,9 @@ def compare(args: argparse.Namespace, config: object, policies: list, seeds: int
     """Train with these policies; returns where the results are."""
     results = Path('docs/data/comparisons') / f'{name}.jsonl'
     work_dir = Path('work_dirs/comparisons') / name
-    command = ['tools/compare.py', config, '--policies', *policies, '--seeds', seeds, '--jobs', args.jobs]
+    command = [ROOT / 'tools/compare.py', config, '--policies', *policies, '--seeds', seeds, '--jobs', args.jobs]
     command += ['--results', results, '--work-dir', work_dir]
-    subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, *map(str, command)], check=True)
     return results
 
 
@@ -73,11 +73,11 @@ def chosen_level(args: argparse.Namespace, config: Config, space: str) -> str:
     name = f'{Path(args.config).stem}_choosing'
     apart = Config(config.to_dict())
     apart.merge_from_dict(apart.pop('choosing'))
-    path = ROOT / 'work_dirs/comparisons' / f'{name}.py'
+    path = Path('work_dirs/comparisons') / f'{name}.py'
     write_text(path, apart.pretty_text)
     policies = [f'randaugment:{space}:level={level}' for level in LEVELS]
     results = compare(args, path, policies, 1, name)
-    rows = [row for row in Results(ROOT / results).rows() if row['name'] in policies and row['seed'] == 0]
+    rows = [row for row in Results(results).rows() if row['name'] in policies and row['seed'] == 0]
 
     def value(row: dict) -> float:
         return row['evaluations'][max(row['evaluations'], key=int)][config.yardstick.metric]
