@@ -42,7 +42,7 @@ THEIRS = {
     'AutoContrast': ('AutoContrast', 0.12),
     'Equalize': ('Equalize', 0.12),
     'Posterize': ('Posterize', 0.45),
-    'Solarize': ('Solarize', 0.4),
+    'Solarize': ('Solarize', 0.3),
     'SolarizeAdd': ('SolarizeAdd', 0.2),
     'Color': ('Color', 0.3),
     'Contrast': ('Contrast', 0.12),
@@ -51,7 +51,7 @@ THEIRS = {
     'Rotate_BBox': ('Rotate', 0.8),
     'TranslateX_BBox': ('TranslateX', 0.25),
     'TranslateY_BBox': ('TranslateY', 0.25),
-    'ShearX_BBox': ('ShearX', 0.8),
+    'ShearX_BBox': ('ShearX', 0.35),
     'ShearY_BBox': ('ShearY', 0.8),
 }
 
