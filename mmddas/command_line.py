@@ -49,8 +49,8 @@ def read_config(name: str) -> Config:
         return Config.fromfile(name)
     except SyntaxError as error:
         raise ValueError(f'{name!r}, or a config that it is based on, is no Python: {error}') from error
-    except OSError as error:
-        raise ValueError(f'{name!r} cannot be read as a config: {error}') from error
+    except Exception as error:  # a config is a program, and may fail in any way
+        raise ValueError(f'{name!r} cannot be read as a config: {type(error).__name__}: {error}') from error
 
 
 def _packaged_config(name: str) -> Config:
@@ -61,7 +61,10 @@ def _packaged_config(name: str) -> Config:
     if package not in TASKS:
         examples = ' or '.join(f'{known}::...' for known in TASKS)
         raise ValueError(f'{name!r}: packaged configs are {examples}')
-    folder = Path(get_installed_path(package), '.mim', 'configs')
+    try:
+        folder = Path(get_installed_path(package), '.mim', 'configs')
+    except ImportError as error:
+        raise ValueError(f'{name!r} is a config of {package}, which is not installed') from error
     if not (folder / path).is_file():
         there = [file.relative_to(folder).as_posix() for file in folder.rglob('*.py')]
         similar = difflib.get_close_matches(path, there, 3, 0.5)

@@ -15,6 +15,9 @@ import numpy as np
 from mmddas import ops
 from mmddas.core import Candidate, ListedSnapshot, PolicySchedule, PolicySnapshot
 from mmddas.ops.geometry import FILL
+from mmddas.transforms import PolicyTransform
+
+MAX_LEVEL = 10
 
 
 class Image(NamedTuple):
@@ -32,7 +35,7 @@ class Export(NamedTuple):
 
     Args:
         content: A transform's config (MMDetection), or a serialised transform (Albumentations).
-        left_out: Operations that the library lacks, with their shares of what is drawn.
+        left_out: Operations of which the library has none that does the same, with their shares of what is drawn.
         differences: Where the others are not the policy's, a sentence each.
     """
 
@@ -57,7 +60,7 @@ def mean(schedule: PolicySchedule) -> PolicySnapshot:
         ValueError: The snapshots are lists of sub-policies, of which there is no mean.
     """
     if any(isinstance(snapshot, ListedSnapshot) for snapshot in schedule.snapshots):
-        if len(schedule) == 1:
+        if all(snapshot == schedule.snapshots[0] for snapshot in schedule.snapshots):
             return schedule.snapshots[0]
         raise ValueError('The policy is a schedule of lists of sub-policies, which have no mean: export the final one')
     weights = np.array([snapshot.total_prob for snapshot in schedule.snapshots])
@@ -73,20 +76,23 @@ def to_mmdet(schedule: PolicySchedule, snapshot: PolicySnapshot, image: Image = 
     Raises:
         ValueError: The policy is not for detection, or draws in a way that cannot be said in them.
     """
-    _check_task(schedule)
-    options = schedule.meta.get('operation_options') or {}
+    options = _checked(schedule)
+    if min(image) < 1:
+        raise ValueError(f'An image has at least 1 x 1 pixels, got {image.width} x {image.height}')
+    # Of boxes as many stay as here: those of at least a pixel.
+    moved = dict(type='FilterAnnotations', min_gt_bbox_wh=(1 - 1e-6,) * 2, keep_empty=False)
 
     def one(candidate: Candidate, prob: float | None = None) -> list[dict] | None:
         transform = _mmdet(candidate, image, options)
-        if transform is None:
-            return None
-        return [transform if prob is None else transform | dict(prob=prob)] if transform else []
+        if not transform:
+            return None if transform is None else []
+        step = transform if prob is None else transform | dict(prob=prob)
+        return [step, dict(moved)] if ops.get(candidate.op).moves_boxes else [step]
 
     def choice(branches: Sequence[list[dict]], probs: Sequence[float]) -> dict:
         return dict(type='RandomChoice', transforms=list(branches), prob=_summing_to_one(probs))
 
     inner = _drawn(schedule, snapshot, one, choice)
-    inner.append(dict(type='FilterAnnotations', min_gt_bbox_wh=(1, 1), keep_empty=False))
     content = dict(type='RandomApply', prob=snapshot.total_prob, transforms=inner)
     differences = [
         'MMDetection rounds every magnitude to one decimal: shifts to tenths of the width or height, factors of Color, '
@@ -107,11 +113,13 @@ def to_albumentations(schedule: PolicySchedule, snapshot: PolicySnapshot) -> Exp
     """
     import albumentations
 
-    _check_task(schedule)
-    reference_size = (schedule.meta.get('operation_options') or {}).get('reference_size')
+    options = _checked(schedule)
 
     def one(candidate: Candidate, prob: float | None = None) -> list | None:
-        transform = albumentations_transform(candidate, 1.0 if prob is None else prob)
+        # Its Cutout makes boxes smaller, and fails on small images.
+        if candidate.op == 'Cutout':
+            return None
+        transform = albumentations_transform(candidate, 1.0 if prob is None else prob, options['interpolation'])
         return None if transform is None else [transform]
 
     def choice(branches: Sequence[list], probs: Sequence[float]) -> object:
@@ -130,17 +138,22 @@ def to_albumentations(schedule: PolicySchedule, snapshot: PolicySnapshot) -> Exp
         'AutoContrast and Equalize round as PIL does in Albumentations: pixels differ by a grey level or two',
         'Solarize has its threshold as a share of 255',
     ]
-    if reference_size:
-        differences.append(
-            f'lengths in pixels are those for images of {reference_size}, and do not grow with the image'
-        )
+    if options['reference_size']:
+        size = options['reference_size']
+        differences.append(f'lengths in pixels are those for images of {size}, and do not grow with the image')
     left_out = _left_out(snapshot, schedule, lambda candidate: one(candidate) is None)
     return Export(content, left_out, differences)
 
 
-def _check_task(schedule: PolicySchedule) -> None:
+def _checked(schedule: PolicySchedule) -> dict:
+    """The options of the policy's operations; ValueError for a policy that cannot be exported."""
     if schedule.meta.get('task') == 'classification':
         raise ValueError('The policy is for classification, and exports are for detection')
+    options = PolicyTransform(schedule).options  # which looks at operations, levels and options
+    for candidate in schedule.space.candidates:
+        if candidate.level is not None and not 0 <= candidate.level <= MAX_LEVEL:
+            raise ValueError(f'{candidate}: levels of an export are from 0 to {MAX_LEVEL}, those of the literature')
+    return options
 
 
 def _drawn(schedule: PolicySchedule, snapshot: PolicySnapshot, one: Callable, choice: Callable) -> list:
@@ -199,30 +212,29 @@ def _mmdet(candidate: Candidate, image: Image, options: dict) -> dict | None:
         return dict(type='RandomFlip', prob=1.0, direction='horizontal' if name == 'FlipLR' else 'vertical')
     if name in ('Posterize', 'Solarize', 'SolarizeAdd', 'Color', 'Contrast', 'Brightness', 'Sharpness'):
         return dict(type=name, level=10, min_mag=0.0, max_mag=float(magnitude))
-    warp = dict(level=10, img_border_value=FILL, interpolation=options.get('interpolation', 'nearest'))
+    warp = dict(level=10, img_border_value=FILL, interpolation=options['interpolation'])
     if name == 'Rotate_BBox':
         return dict(type='Rotate', max_mag=float(magnitude), **warp)
     if name in ('ShearX_BBox', 'ShearY_BBox'):
         return dict(type=name[:6], max_mag=math.degrees(math.atan(magnitude)), **warp)
     if name in ('TranslateX_BBox', 'TranslateY_BBox'):
-        reference = options.get('reference_size') or max(image)
+        reference = options['reference_size'] or max(image)
         pixels = magnitude * max(image) / reference
         side = image.width if name == 'TranslateX_BBox' else image.height
         return dict(type=name[:10], max_mag=min(pixels / side, 1.0), **warp)
     return None
 
 
-def albumentations_transform(candidate: Candidate, prob: float = 1.0) -> object | None:
+def albumentations_transform(candidate: Candidate, prob: float = 1.0, interpolation: str = 'nearest') -> object | None:
     """Albumentations' transform of the kind, applied with a probability; None where there is none."""
     import albumentations
-    import cv2
 
     name, magnitude = candidate.op, _magnitude(candidate)
     same = dict(brightness=(1, 1), contrast=(1, 1), saturation=(1, 1), hue=(0, 0))
 
     def warp(make: Callable[[float], dict]) -> object:
         """Either way with the same probability."""
-        settings = dict(interpolation=cv2.INTER_NEAREST, fill=FILL, p=1)
+        settings = dict(interpolation=ops.INTERPOLATIONS[interpolation], fill=FILL, p=1)
         both = [albumentations.Affine(**settings, **make(sign * magnitude)) for sign in (1, -1)]
         return albumentations.OneOf(both, p=prob)
 

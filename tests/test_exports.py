@@ -138,6 +138,16 @@ def test_what_is_left_out_is_said_with_its_share():
     assert found.share_left_out == pytest.approx(sum(found.left_out.values()))
 
 
+def test_a_mmdet_export_keeps_small_boxes_where_nothing_moves():
+    init_default_scope('mmdet')
+    boxes = HorizontalBoxes(np.array([[10, 10, 11, 40], [10, 10, 10.5, 40]], np.float32))
+    sample = dict(img=IMAGE.copy(), img_shape=(HEIGHT, WIDTH), gt_bboxes=boxes, gt_bboxes_labels=np.zeros(2, np.int64))
+    for op, level, kept in (('Equalize', None, 2), ('Rotate_BBox', 0.0, 1)):
+        schedule = policy(Candidate(op, level))
+        content = exports.to_mmdet(schedule, exports.final(schedule)).content
+        assert len(Compose([content])(dict(sample, gt_ignore_flags=np.zeros(2, bool)))['gt_bboxes']) == kept
+
+
 def test_the_mean_snapshot_draws_what_a_whole_training_draws():
     schedule = policy(Candidate('Equalize', None), Candidate('Color', 2.0), probs=[0.2, 0.8], total_prob=0.1)
     schedule.snapshots.append(PolicySnapshot(0.3, np.array([0.6, 0.4])))
@@ -166,6 +176,12 @@ def test_the_tool_writes_a_config_that_says_what_it_is(tmp_path, monkeypatch, ca
         (
             ['boxes.json', '--to', 'mmdet', '--out', 'policy.py'],
             '100% of what boxes.json draws are operations that mmdet',
+        ),
+        (['zoph_v1', '--to', 'mmdet', '--out', 'policy.py', '--image-size', '0', '480'], 'at least 1 x 1 pixels'),
+        (['boxes.json', '--to', 'albumentations', '--out', 'boxes.json'], 'boxes.json is there already'),
+        (
+            ['randaugment:detection:level=30', '--to', 'mmdet', '--out', 'policy.py'],
+            'levels of an export are from 0 to 10',
         ),
         (['pba_cifar10', '--to', 'mmdet', '--out', 'policy.py'], 'The policy is for classification'),
     ],

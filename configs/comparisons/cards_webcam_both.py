@@ -3,6 +3,12 @@
 _base_ = ['./cards_webcam.py']
 
 searches_of = 'cards_webcam'
+choosing = dict(
+    _delete_=True,
+    train_dataloader=dict(dataset=dict(_base_.train_dataloader.dataset, _delete_=True)),
+    val_dataloader=dict(dataset=dict(ann_file='webcam_val.json')),
+    val_evaluator=dict(ann_file='data/cards/webcam_val.json'),
+)
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,

@@ -36,7 +36,7 @@ SPACE = SearchSpace.preset('detection')
 # What comes before the operations is the same for all views of an image.
 BEFORE = v2.Compose([v2.RandomHorizontalFlip(), v2.ToImage()])
 # Of the transform only the operations are used: what they do to image and boxes.
-OPERATIONS = PolicyTransform('uniform:detection')
+OPERATIONS = PolicyTransform('uniform:detection', reference_size=640)  # lengths made for 640 pixels
 
 
 def dataset(root: str, part: str) -> torch.utils.data.Dataset:
@@ -80,7 +80,7 @@ def search(root: str, epochs: int, seed: int = 0) -> PolicySchedule:
     estimator = ShrinkageEstimator(policy)
     gradients = ViewGradients(optimizer, NUM_SUB_POLICIES)
     schedule = PolicySchedule(SPACE)
-    schedule.meta = dict(task='detection')
+    schedule.meta = dict(task='detection', operation_options=OPERATIONS.options)
 
     for epoch in range(epochs):
         for _ in range(len(s_train) // BATCH):
@@ -119,4 +119,4 @@ if __name__ == '__main__':
     args = parser.parse_args()
     make_shapes(args.data, num_train=args.num_images, num_val=args.num_images)
     search(args.data, args.epochs).save(args.out)
-    print(f'{args.out}: use it as mmddas.PolicyTransform({args.out!r})')
+    print(f'{args.out}: use it as mmddas.PolicyTransform({args.out!r}, epochs=...)')

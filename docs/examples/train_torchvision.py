@@ -14,7 +14,7 @@ from mmddas import PolicyTransform
 from mmddas.shapes import make_shapes
 
 make_shapes('data/shapes')
-policy = [PolicyTransform(sys.argv[1])] if len(sys.argv) > 1 else []
+policy = [PolicyTransform(sys.argv[1], epochs=2)] if len(sys.argv) > 1 else []
 transforms = v2.Compose([*policy, v2.RandomHorizontalFlip(), v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
 shapes = CocoDetection('data/shapes/train', 'data/shapes/annotations/train.json', transforms=transforms)
 shapes = wrap_dataset_for_transforms_v2(shapes, target_keys=['boxes', 'labels'])

@@ -6,6 +6,8 @@ from mmengine.config import Config
 
 from mmddas.core import PolicySchedule, load_policy
 from mmddas.core.named import GENERATED
+from mmddas.core.presets import PRESETS
+from mmddas.datasets import DDASAugment
 from mmddas.engine.tasks import TASKS
 
 from .data import augment_settings, look_at, preset_for
@@ -25,9 +27,11 @@ def policy_for(config: Config, name: str) -> PolicySchedule:
         FileNotFoundError, ValueError: There is none, or it is one for another task.
     """
     scope, space = config.get('default_scope'), 'detection'
-    if scope == 'mmpretrain' and _is_generated(name):
+    named = name.partition(':')[2].split('=')[0].partition(':')[0] in PRESETS
+    if scope == 'mmpretrain' and _is_generated(name) and not named:
         space = preset_for(scope, look_at(config, find_places(config)))
     schedule = load_policy(name, space)
+    DDASAugment(schedule)  # which looks at operations, levels and options
     searched, here = schedule.meta.get('task'), TASKS.get(scope)
     if searched and here and searched != here:
         raise ValueError(
@@ -107,9 +111,24 @@ def set_epochs(config: Config, epochs: int) -> None:
     schedulers = config.get('param_scheduler') or []
     for scheduler in schedulers if isinstance(schedulers, (list, tuple)) else [schedulers]:
         if scheduler.get('by_epoch', True):
-            for key in SCHEDULE_KEYS:
-                if key in scheduler:
-                    scheduler[key] = scaled(scheduler[key], factor)
+            _stretch(scheduler, factor)
+
+
+def _stretch(scheduler: dict, factor: float) -> None:
+    """Scale what a scheduler counts in epochs; what lasts some of them lasts one at least."""
+    for key in SCHEDULE_KEYS:
+        if key in scheduler and key != 'begin':
+            scheduler[key] = _at_least_one(scaled(scheduler[key], factor))
+    if 'begin' in scheduler:
+        scheduler['begin'] = scaled(scheduler['begin'], factor)
+    if 'end' in scheduler:
+        scheduler['end'] = max(scheduler['end'], scheduler.get('begin', 0) + 1)
+    if type_name(scheduler).startswith('Exponential') and 'gamma' in scheduler:
+        scheduler['gamma'] **= 1 / factor
+
+
+def _at_least_one(value: object) -> object:
+    return [max(item, 1) for item in value] if isinstance(value, (list, tuple)) else max(value, 1)
 
 
 def evaluate_at_the_end(config: Config) -> None:

@@ -124,7 +124,7 @@ def warp(
     height, width = image.shape[:2]
     if max(height, width) > LONGEST:
         raise ValueError(f'images to be warped may have at most {LONGEST} pixels a side, got {height} x {width} pixels')
-    fill = (fill,) * 4 if isinstance(fill, int) else fill
+    fill = fill if isinstance(fill, tuple) else (fill,) * 4
     (*row_x, right), (*row_y, down) = matrix.tolist()
     whole = row_x == [1, 0] and row_y == [0, 1] and right.is_integer() and down.is_integer()
     if whole and abs(right) < width and abs(down) < height:
@@ -149,6 +149,9 @@ def _sheared(image: np.ndarray, slope: float, right: float, fill: tuple[int, ...
     """What :func:`cv2.warpAffine` gives where row y moves by ``slope * y + right``, to the nearest pixel."""
     places = np.rint((-slope * np.arange(len(image)) - right) * (1 << PLACES)).astype(np.int64)
     width, filling = image.shape[1], fill[: image.shape[2]] if image.ndim == 3 else fill[:1]
+    if image.dtype.kind in 'iu':  # as OpenCV takes numbers that the image cannot hold
+        limits = np.iinfo(image.dtype)
+        filling = tuple(min(max(value, limits.min), limits.max) for value in filling)
     if len({*filling}) == 1:
         filling = filling[0]  # NumPy fills with one number faster than with three that are the same
     starts = (places + (1 << PLACES - 1)) >> PLACES  # where in the image each row's first pixel comes from

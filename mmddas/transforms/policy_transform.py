@@ -101,7 +101,7 @@ class PolicyTransform(AppliedPolicy):
     def __call__(self, *inputs: object) -> object:
         """What went in, augmented; several inputs come back as a tuple."""
         given = inputs[0] if len(inputs) == 1 else inputs
-        sample = self._sample(given)  # also of what stays as it is, so that a wrong one is refused at once
+        sample = self._sample(given)  # also of what stays as it is: most of what is wrong is refused at once
         chosen = self.chosen(self._uniform, self._rng)
         return given if chosen is None else self._augmented(sample, *chosen)
 
@@ -112,9 +112,19 @@ class PolicyTransform(AppliedPolicy):
 
         Args:
             given: An image, or a structure with one, as of a call with one argument.
-            sub_policy: Of the policy's search space, or others.
+            sub_policy: Of the policy's search space, or others. A listed operation is applied; its probability is
+                that of each box.
             rng: Gives the operations their random numbers.
+
+        Raises:
+            TypeError: ``sub_policy`` or ``rng`` is something else; and as of a call.
+            ValueError: An operation does not exist, or not at this level; and as of a call.
         """
+        sub_policy = list(sub_policy) if not isinstance(sub_policy, (str, Candidate)) else [None]
+        if not all(isinstance(operation, (Candidate, ListedOperation)) for operation in sub_policy):
+            raise TypeError("sub_policy must be a list of candidates: [Candidate('Rotate_BBox', 4), ...]")
+        if not isinstance(rng, np.random.Generator):
+            raise TypeError(f'rng must be a generator of NumPy, numpy.random.default_rng(seed), got {rng!r}')
         return self._augmented(self._sample(given), sub_policy, rng)
 
     def _sample(self, given: object) -> Sample:

@@ -158,6 +158,11 @@ class Sample:
     def _find_boxes(self, box_formats: Mapping[str, str]) -> tuple[_Path | None, str]:
         found = []
         for path, value in self._leaves.items():
+            if any(key in box_formats and isinstance(place, int) for key, place in zip(path, path[1:], strict=False)):
+                raise TypeError(
+                    f'boxes must be a tensor, an array or lists of numbers (N, 4), found {type(value).__name__} at '
+                    f'{_places([path])}'
+                )
             if _is_tv(value, 'BoundingBoxes'):
                 found.append((path, value.format.name))
             elif path and path[-1] in box_formats and path != self._image_path:

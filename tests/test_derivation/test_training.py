@@ -112,6 +112,25 @@ def test_the_schedule_of_rates_goes_with_the_epochs():
     assert [changed.param_scheduler[2][key] for key in ('T_max', 'begin', 'end')] == [18, 18, 36]
 
 
+@pytest.mark.parametrize('epochs', [1, 3, 5])
+def test_a_much_shorter_training_has_a_schedule_still(epochs):
+    """A warm-up of epochs lasts one at least, and no rate falls before the first epoch."""
+    schedulers = [
+        dict(type='LinearLR', start_factor=0.1, end=5),
+        dict(type='MultiStepLR', milestones=[30, 60, 90]),
+        dict(type='StepLR', step_size=2, gamma=0.9),
+        dict(type='ExponentialLR', gamma=0.9),
+        dict(type='CosineAnnealingLR', T_max=290, begin=5, end=300),
+    ]
+    changed = config(param_scheduler=copy.deepcopy(schedulers))
+    changed.train_cfg.max_epochs = 300
+    set_epochs(changed, epochs)
+    linear, steps, step, exponential, cosine = changed.param_scheduler
+    assert linear.end >= 1 and min(steps.milestones) >= 1 and step.step_size >= 1 and cosine.T_max >= 1
+    assert cosine.end > cosine.begin
+    assert exponential.gamma**epochs == pytest.approx(0.9**300)
+
+
 @pytest.mark.parametrize(
     ('loop', 'message'), [(dict(max_iters=100), 'trains for 100 iterations'), (None, 'at least 1')]
 )

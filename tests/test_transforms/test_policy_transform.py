@@ -12,7 +12,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from mmddas import PolicyTransform
-from mmddas.core import PolicyFileError
+from mmddas.core import Candidate, PolicyFileError
 from mmddas.datasets import DDASAugment
 
 HEIGHT, WIDTH = 48, 64
@@ -328,3 +328,27 @@ def test_wrong_arguments_are_named(arguments, message):
 def test_wrong_epochs_are_named(epoch):
     with pytest.raises(ValueError, match='number of the epoch that begins'):
         PolicyTransform('zoph_v1').set_epoch(epoch)
+
+
+@pytest.mark.parametrize(
+    ('boxes', 'message'),
+    [
+        ([np.array([40.0, 5, 60, 30])], 'boxes at .* must be .*, found a list with ndarray'),
+        ([torch.tensor([40.0, 5, 60, 30])], 'found a list with Tensor'),
+        ([['a', 'b', 'c', 'd']], 'found a list with '),
+    ],
+)
+def test_boxes_that_it_would_not_move_are_refused(boxes, message):
+    with pytest.raises(TypeError, match=message):
+        transform(AWAY)(image(), dict(boxes=boxes))
+
+
+@pytest.mark.parametrize('sub_policy', ['Equalize', ['Equalize'], [('Solarize', 0)], Candidate('Equalize', None)])
+def test_a_sub_policy_is_of_candidates(sub_policy):
+    with pytest.raises(TypeError, match='a list of candidates'):
+        transform(AWAY).augment(image(), sub_policy, np.random.default_rng(0))
+
+
+def test_random_numbers_are_a_generator_of_numpy():
+    with pytest.raises(TypeError, match='rng must be a generator'):
+        transform(AWAY).augment(image(), [Candidate('Equalize', None)], 0)

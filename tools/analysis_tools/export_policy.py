@@ -13,7 +13,6 @@ from mmddas import exports
 from mmddas.commands import wrong_input_ends
 from mmddas.core import PolicySchedule, PolicySnapshot, load_policy
 from mmddas.core.files import write_text
-from mmddas.derivation.text import expression, formatted
 
 # Of what a policy draws; with more of it doing nothing, an export is another policy.
 MOST_LEFT_OUT = 0.5
@@ -53,7 +52,7 @@ def about(name: str, schedule: PolicySchedule, snapshot: PolicySnapshot, found: 
     ]
     if found.left_out:
         said.append(
-            f'There is no such operation, so that these draws do nothing, {found.share_left_out:.1%} of all: '
+            f'Has no operation that does the same, so that these draws do nothing, {found.share_left_out:.1%} of all: '
             f'{listed(found.left_out)}.'
         )
     return said + [f'Differs: {sentence}.' for sentence in found.differences]
@@ -70,6 +69,8 @@ def main() -> None:
     with wrong_input_ends(parser):
         if args.out.suffix != suffix:
             raise ValueError(f'--out of {args.to} ends in {suffix}, got {args.out}')
+        if args.out.exists():
+            raise FileExistsError(f'{args.out} is there already: give --out another name, or remove it')
         schedule = load_policy(args.policy)
         snapshot = getattr(exports, args.snapshot)(schedule)
         if args.to == 'mmdet':
@@ -83,8 +84,13 @@ def main() -> None:
             )
         said = about(f'{args.policy} ({args.snapshot}) for {args.to}', schedule, snapshot, found)
         if args.to == 'mmdet':
-            head = '"""' + '\n\n'.join(textwrap.fill(paragraph, 116) for paragraph in said) + '\n"""\n\n'
-            text = formatted(f'{head}policy = {expression(found.content)}\n')
+            from mmddas.derivation.text import expression, formatted  # needs OpenMMLab
+
+            comments = [
+                textwrap.fill(paragraph, 116, initial_indent='# ', subsequent_indent='# ') for paragraph in said
+            ]
+            head = '\n#\n'.join(comments)
+            text = f'{head}\n\n' + formatted(f'policy = {expression(found.content)}\n')
         else:
             text = json.dumps(dict(about=said, **found.content), indent=1)
         write_text(args.out, text)

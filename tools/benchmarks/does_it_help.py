@@ -77,12 +77,13 @@ def chosen_level(args: argparse.Namespace, config: Config, space: str) -> str:
     write_text(path, apart.pretty_text)
     policies = [f'randaugment:{space}:level={level}' for level in LEVELS]
     results = compare(args, path, policies, 1, name)
-    rows = [row for row in Results(results).rows() if row['name'] in policies and row['seed'] == 0]
+    # Of each the last: a config may have changed since the first.
+    rows = {row['name']: row for row in Results(results).rows() if row['name'] in policies and row['seed'] == 0}
 
     def value(row: dict) -> float:
         return row['evaluations'][max(row['evaluations'], key=int)][config.yardstick.metric]
 
-    return max(rows, key=value)['name']
+    return max(rows.values(), key=value)['name']
 
 
 def main() -> None:
