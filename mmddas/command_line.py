@@ -58,9 +58,9 @@ def _packaged_config(name: str) -> Config:
     from mmengine.utils import get_installed_path
 
     package, _, path = name.partition('::')
-    if package not in TASKS:
-        examples = ' or '.join(f'{known}::...' for known in TASKS)
-        raise ValueError(f'{name!r}: packaged configs are {examples}')
+    packages = (*TASKS, 'mmddas')
+    if package not in packages:
+        raise ValueError(f'{name!r}: packaged configs are {", ".join(f"{known}::..." for known in packages)}')
     try:
         folder = Path(get_installed_path(package), '.mim', 'configs')
     except ImportError as error:

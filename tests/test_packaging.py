@@ -12,6 +12,8 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.registry import DATASETS, MODELS
 
+from mmddas.command_line import read_config
+
 ROOT = Path(__file__).parents[1]
 # A config of a user that builds on one of this package, and what shows that it does.
 USERS_CONFIG = "_base_ = 'mmddas::ddas/retinanet_r50_coco.py'\nmax_epochs = 7\ntrain_cfg = dict(max_epochs=7)\n"
@@ -60,6 +62,7 @@ def test_entries_are_what_their_configs_say():
 
 def test_configs_are_found_by_the_name_of_the_package(users_config):
     assert get_config('mmddas::ddas/retinanet_thin_bccd.py').train_cfg.type == 'DDASSearchLoop'
+    assert read_config('mmddas::ddas/retinanet_thin_bccd.py').train_cfg.type == 'DDASSearchLoop'  # of a command
     config = Config.fromfile(users_config)
     assert (config.train_cfg.type, config.train_cfg.max_epochs) == ('DDASSearchLoop', 7)
 
