@@ -3,7 +3,7 @@
 S_val of the searches are 26 labelled images of the webcam.
 """
 
-_base_ = ['./cards.py']
+_base_ = ['./cards_policies.py']
 
 val_ann = 'webcam_val.json'
 choosing = dict(

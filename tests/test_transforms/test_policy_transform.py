@@ -333,9 +333,9 @@ def test_wrong_epochs_are_named(epoch):
 @pytest.mark.parametrize(
     ('boxes', 'message'),
     [
-        ([np.array([40.0, 5, 60, 30])], 'boxes at .* must be .*, found a list with ndarray'),
-        ([torch.tensor([40.0, 5, 60, 30])], 'found a list with Tensor'),
-        ([['a', 'b', 'c', 'd']], 'found a list with '),
+        ([np.array([40.0, 5, 60, 30])], 'boxes must be .*, found ndarray at '),
+        ([torch.tensor([40.0, 5, 60, 30])], 'found Tensor at '),
+        ([['a', 'b', 'c', 'd']], 'found str at '),
     ],
 )
 def test_boxes_that_it_would_not_move_are_refused(boxes, message):

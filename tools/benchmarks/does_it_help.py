@@ -5,7 +5,7 @@ these with no policy, uniform ones, TrivialAugment and the published ones. It go
 are kept in ``docs/policies/comparisons/``, results in ``docs/data/comparisons/``, as they come. To be run in the
 checkout, beside ``data/``.
 
-    python tools/benchmarks/does_it_help.py configs/comparisons/bccd.py --seeds 3 --jobs 2
+    python tools/benchmarks/does_it_help.py configs/comparisons/bccd_policies.py --seeds 3 --jobs 2
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Does a policy help on playing cards? As ``bccd.py``; RandAugment's level is chosen with a split of ``train.json``."""
+"""Does a policy help on playing cards? As ``bccd_policies.py``; RandAugment's level is chosen in ``train.json``."""
 
 _base_ = ['../yardstick/cards.py']
 
