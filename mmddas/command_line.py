@@ -121,13 +121,18 @@ def check_run(config: Config) -> None:
     """
     check_parts(config, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
     check_data(config, _needed_loaders(config))
+    check_no_earlier_run(config)
+    check_folder(config.work_dir, 'The work dir (--work-dir names another one)')
+
+
+def check_no_earlier_run(config: Config) -> None:
+    """Raise FileExistsError where the work dir has checkpoints that this run does not go on from."""
     there = None if config.get('resume') else latest_checkpoint(config.work_dir)
     if there is not None:
         raise FileExistsError(
             f'{there} is of an earlier run, over which this one would write: --resume goes on with that one, '
             '--work-dir names another folder for this one'
         )
-    check_folder(config.work_dir, 'The work dir (--work-dir names another one)')
 
 
 def build_runner(config: Config, *loaders: str) -> Runner:

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmddas.command_line import (
     build_runner,
     check_data,
+    check_no_earlier_run,
     check_run,
     end_process,
     load_config,
@@ -85,8 +86,7 @@ def search_config(prog: str, args: argparse.Namespace) -> Config | None:
     # Before --resume looks for a checkpoint: the training's are no search's.
     args.work_dir = args.work_dir or f'work_dirs/{search_name(args)}'
     config = load_config(args)
-    if args.dry_run:
-        check_data(config, ['train_dataloader'])
-    else:
-        check_run(config)
+    check_data(config, ['train_dataloader'])  # the search does without those of the evaluation
+    if not args.dry_run:
+        check_no_earlier_run(config)
     return derived(args, config, prog)

@@ -101,7 +101,7 @@ class PolicyTransform(AppliedPolicy):
     def __call__(self, *inputs: object) -> object:
         """What went in, augmented; several inputs come back as a tuple."""
         given = inputs[0] if len(inputs) == 1 else inputs
-        sample = self._sample(given)  # also of what stays as it is: most of what is wrong is refused at once
+        sample = self._sample(given)  # also of what stays as it is: what is wrong is refused at once
         chosen = self.chosen(self._uniform, self._rng)
         return given if chosen is None else self._augmented(sample, *chosen)
 

@@ -109,6 +109,7 @@ class Sample:
         self.given = given
         self._leaves = dict(_leaves(given))
         self._image_path = self._find_image()
+        self._check_image()
         self._channel_order = 'rgb'
         self._box_path, self._format = self._find_boxes(box_formats)
         self.boxes = None if self._box_path is None else self._read_boxes()
@@ -231,12 +232,21 @@ class Sample:
         """``(H, W, 3)`` uint8, a copy in ``channel_order``, which arrays and tensors have; PIL's is RGB."""
         value, self._channel_order = self._leaves[self._image_path], channel_order
         if _is_pil(value):
-            if value.mode != 'RGB':
-                raise ValueError(f"expected a PIL image of mode RGB, found {value.mode}: image.convert('RGB')")
             array = np.array(value)
             return array if channel_order == 'rgb' else np.ascontiguousarray(array[..., ::-1])
-        is_array = isinstance(value, np.ndarray)
-        size = 2 if is_array else 0
+        if isinstance(value, np.ndarray):
+            return np.ascontiguousarray(value)
+        planes = value.detach().cpu().as_subclass(Tensor).contiguous().numpy()
+        return cv2.merge(tuple(planes))  # many times faster than a copy with exchanged axes
+
+    def _check_image(self) -> None:
+        """Raise ValueError for an image of another kind, also where the policy would leave it as it is."""
+        value = self._leaves[self._image_path]
+        if _is_pil(value):
+            if value.mode != 'RGB':
+                raise ValueError(f"expected a PIL image of mode RGB, found {value.mode}: image.convert('RGB')")
+            return
+        size = 2 if isinstance(value, np.ndarray) else 0
         if value.dtype not in (np.uint8, torch.uint8) or value.ndim != 3 or value.shape[size] != 3:
             advice = 'put PolicyTransform before what makes floats of it (ToTensor, ToDtype, Normalize, ...)'
             if value.dtype in (np.uint8, torch.uint8):
@@ -244,10 +254,6 @@ class Sample:
             raise ValueError(f'expected {_IMAGES}, found {value.dtype} {tuple(value.shape)}; {advice}')
         if 0 in value.shape:
             raise ValueError(f'the image has no pixels: shape {tuple(value.shape)}')
-        if is_array:
-            return np.ascontiguousarray(value)
-        planes = value.detach().cpu().as_subclass(Tensor).contiguous().numpy()
-        return cv2.merge(tuple(planes))  # many times faster than a copy with exchanged axes
 
     def check_operation(self, name: str) -> None:
         """Raise TypeError for an operation that would leave keypoints or polygons behind."""

@@ -15,6 +15,9 @@ import mmdet
 import pytest
 from mmengine.config import Config
 
+from mmddas.command_line import check_run
+from mmddas.commands import command_parser
+from mmddas.commands.search import search_config
 from mmddas.core import PolicySchedule
 from mmddas.datasets import DDASAugment
 
@@ -150,6 +153,16 @@ def test_a_search_is_derived_from_a_training_whose_config_then_gets_the_policy(r
     run_tool('train.py', BASELINE, '--policy', policy, '--work-dir', tmp_path / 'train', *training)
     assert f'DDASAugment follows {policy}: after LoadAnnotations, before Resize' in capsys.readouterr().out
     assert (tmp_path / 'train' / 'epoch_1.pth').exists()
+
+
+def test_a_derived_search_does_without_the_data_of_the_evaluation(shapes, tmp_path):
+    options = [*small(shapes, 'train_dataloader'), 'val_dataloader.dataset.data_root=nowhere/']
+    parser = command_parser('search', 'mmddas search')
+    derived = ['--num-train', '4', '--num-val', '4', '--epochs', '1']
+    given = [str(BASELINE), '--work-dir', str(tmp_path), *derived, '--cfg-options', *map(str, options)]
+    config = search_config('mmddas search', parser.parse_args(given))
+    check_run(config)
+    assert config.train_cfg.type == 'DDASSearchLoop'
 
 
 def test_a_derived_search_is_resumed_from_its_own_work_dir(run_tool, shapes, tmp_path, monkeypatch, capsys):

@@ -352,3 +352,9 @@ def test_a_sub_policy_is_of_candidates(sub_policy):
 def test_random_numbers_are_a_generator_of_numpy():
     with pytest.raises(TypeError, match='rng must be a generator'):
         transform(AWAY).augment(image(), [Candidate('Equalize', None)], 0)
+
+
+@pytest.mark.parametrize('given', [image().astype(np.float32), image()[None], Image.fromarray(image()).convert('L')])
+def test_an_image_of_another_kind_is_refused_also_where_nothing_is_drawn(given):
+    with pytest.raises(ValueError, match='expected a'):
+        transform(only('Equalize') | dict(epochs=[dict(total_prob=0.0, op_probs=[1.0])]))(given)
