@@ -15,7 +15,7 @@ import numpy as np
 FILL = 128
 # OpenCV's warps address pixels by 16-bit numbers.
 LONGEST = 32766
-# Horizontal shears of images of this many values and more go row by row, which takes a fifth of a warp's time on
+# Horizontal shears of images of this many values and more go row by row, which takes a quarter of a warp's time on
 # 800 x 1333 pixels, and more than that on small images.
 MANY_VALUES = 3 * 256 * 256
 # Binary places of coordinates in OpenCV's warps.
