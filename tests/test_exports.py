@@ -18,6 +18,7 @@ from mmddas.core import Candidate, PolicySchedule, PolicySnapshot, SearchSpace, 
 
 TOOL = Path(__file__).parents[1] / 'tools' / 'analysis_tools' / 'export_policy.py'
 HEIGHT, WIDTH = 96, 128
+DRAWS = 1000
 BOXES = np.array([[40, 30, 60, 55], [70, 40, 100, 66]], np.float32)
 IMAGE = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8), (WIDTH, HEIGHT))
 CANDIDATES = SearchSpace.preset('detection').candidates
@@ -110,11 +111,11 @@ def test_images_and_operations_are_drawn_as_often_as_the_policy_draws_them(way):
     np.random.seed(0)
     solarize, left_out = Candidate('Solarize', 0.0), Candidate('BBox_Cutout', 4.0)
     run = way(policy(solarize, left_out, probs=[0.7, 0.3], total_prob=0.5))
-    changed = np.mean([not np.array_equal(run()[0], IMAGE) for _ in range(3000)])
-    assert abs(changed - 0.35) < 4 * (0.35 * 0.65 / 3000) ** 0.5
+    changed = np.mean([not np.array_equal(run()[0], IMAGE) for _ in range(DRAWS)])
+    assert abs(changed - 0.35) < 4 * (0.35 * 0.65 / DRAWS) ** 0.5
     run = way(policy(solarize, left_out, probs=[0.7, 0.3], total_prob=0.5, num_ops=2))
-    changed = np.mean([not np.array_equal(run()[0], IMAGE) for _ in range(3000)])
-    assert abs(changed - 0.21) < 4 * (0.21 * 0.79 / 3000) ** 0.5  # two negatives are none
+    changed = np.mean([not np.array_equal(run()[0], IMAGE) for _ in range(DRAWS)])
+    assert abs(changed - 0.21) < 4 * (0.21 * 0.79 / DRAWS) ** 0.5  # two negatives are none
 
 
 @WAYS
@@ -122,8 +123,8 @@ def test_listed_operations_have_coins_of_their_own(way):
     content = dict(sub_policies=[[dict(op='Solarize', level=0, prob=0.4)], [dict(op='Equalize', prob=0.0)]])
     np.random.seed(0)
     run = way(PolicySchedule.from_dict(content))
-    changed = np.mean([not np.array_equal(run()[0], IMAGE) for _ in range(3000)])
-    assert abs(changed - 0.2) < 4 * (0.2 * 0.8 / 3000) ** 0.5
+    changed = np.mean([not np.array_equal(run()[0], IMAGE) for _ in range(DRAWS)])
+    assert abs(changed - 0.2) < 4 * (0.2 * 0.8 / DRAWS) ** 0.5
 
 
 def test_what_is_left_out_is_said_with_its_share():

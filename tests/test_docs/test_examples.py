@@ -38,6 +38,7 @@ def without_openmmlab(name: str, *arguments: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_detector_of_torchvision_is_searched_for_without_openmmlab(tmp_path):
     printed = without_openmmlab('detection_search.py', '--num-images', '8', '--epochs', '2', folder=tmp_path)
     assert 'none of 26 operations stands out' in printed
