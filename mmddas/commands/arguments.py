@@ -95,7 +95,8 @@ def compare(parser: argparse.ArgumentParser) -> None:
         mmddas compare CONFIG --policies none uniform trivialaugment zoph_v1 work_dirs/search/policy.json \\
             --seeds 5 --jobs 2
 
-    Every policy is trained with at every seed, ``none`` without any. Results are kept in the work dir as they come; the
+    Every policy is trained with at every seed, ``none`` without any; a name or file with {seed} in it is another one at
+    each, so that searches differ as trainings do. Results are kept in the work dir as they come; the
     same command goes on where it was interrupted, and more policies or seeds add to what is there. In the end there are
     comparison.md, .csv and .png, and a sentence that says which policies differ from the first beyond chance. Several
     machines may share a work dir: ``--shard 1/4`` on the first of four, and so on.
@@ -106,7 +107,7 @@ def compare(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         required=True,
         metavar='POLICY',
-        help='none, names, or files; the others beside the first',
+        help='none, names, or files, {seed} in them for the seed; the others beside the first',
     )
     parser.add_argument('--seeds', type=int, default=3, help='how many: 0, 1, 2, ... (default: 3)')
     parser.add_argument('--jobs', type=int, default=1, help='trainings at a time, of one CPU thread each (default: 1)')

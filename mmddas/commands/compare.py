@@ -22,6 +22,12 @@ from . import wrong_input_ends
 
 TRAIN = ('-m', 'mmddas_cli', 'train')
 NONE = 'none'
+SEED = '{seed}'
+
+
+def at_seed(name: str, seed: int) -> str:
+    """A policy's name with the training's seed in its place: one search for each training."""
+    return name.replace(SEED, str(seed))
 
 
 def check_args(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
@@ -32,18 +38,23 @@ def check_args(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Non
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         parser.error(f'--shard is 1/4, 2/4, ..., got {args.shard!r}')
     args.shard = int(match[1]), int(match[2])
-    stems = [file_stem(policy) for policy in args.policies]
-    twice = [policy for policy, stem in zip(args.policies, stems, strict=True) if stems.count(stem) > 1]
+    stems = [{file_stem(at_seed(policy, seed)) for seed in range(args.seeds)} for policy in args.policies]
+    twice = [
+        policy
+        for policy, own in zip(args.policies, stems, strict=True)
+        if sum(not own.isdisjoint(s) for s in stems) > 1
+    ]
     if twice:
         parser.error(f'--policies has {" and ".join(twice)}, which would share files: give each once, or other names')
     args.cfg_options = read_options(args.cfg_options)
 
 
 def load_policies(args: argparse.Namespace) -> dict[str, PolicySchedule | None]:
-    """What is compared, by the names that were given; ValueError for a policy of another task."""
+    """What is compared, by the names that were given, for each seed; ValueError for a policy of another task."""
     config = read_config(args.config)
     config.merge_from_dict(args.cfg_options)
-    return {name: None if name == NONE else policy_for(config, name) for name in args.policies}
+    names = [at_seed(name, seed) for name in args.policies for seed in range(args.seeds)]
+    return {name: None if name == NONE else policy_for(config, name) for name in dict.fromkeys(names)}
 
 
 def training_config(args: argparse.Namespace, file: Path | None) -> Config:
@@ -75,7 +86,8 @@ def trainings(args: argparse.Namespace, policies: dict[str, PolicySchedule | Non
         write_text(path, config.pretty_text)
         command = *TRAIN, str(path), '--resume', '--cfg-options'
         commands[name] = command, dict(settings=digest.hexdigest()[:16])
-    return [Training(name, seed, *commands[name]) for seed in range(args.seeds) for name in policies]
+    wanted = [(seed, name) for seed in range(args.seeds) for name in args.policies]
+    return [Training(name, seed, *commands[at_seed(name, seed)]) for seed, name in wanted]
 
 
 def config_text(config: Config) -> str:
@@ -127,7 +139,7 @@ def report(args: argparse.Namespace, policies: dict, wanted: list[Training], res
     for (name, seed), row in found.items():
         values.setdefault(name, {})[seed] = last_values(row)[metric]
         seconds.setdefault(name, []).append(row['seconds'])
-    costs = {name: search_cost(schedule) for name, schedule in policies.items()}
+    costs = {name: search_cost(policies[at_seed(name, 0)]) for name in args.policies}
     comparison = Comparison(metric, args.policies, values, seconds, costs, range(args.seeds))
     table = comparison.table()
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]

@@ -79,6 +79,24 @@ def test_every_policy_is_trained_with_at_every_seed_once(compare):
     assert len(trained()) == 9
 
 
+def test_each_seed_may_have_a_policy_of_its_own(compare):
+    load_policy('uniform').save('search_0/policy.json')
+    arguments = ('--policies', 'none', 'search_{seed}/policy.json')
+    status, printed = compare(*arguments, '--seeds', '2')
+    assert status == 2 and "There is no policy file 'search_1/policy.json'" in printed
+    load_policy('uniform:total_prob=0.9').save('search_1/policy.json')
+    status, printed = compare(*arguments, '--seeds', '2')
+    assert status == 0 and trained() == ['none 0', 'none 1', 'search_0_policy.json 0', 'search_1_policy.json 1']
+    for seed, total_prob in enumerate((0.35, 0.9)):
+        config = Config.fromfile(results() / 'configs' / f'search_{seed}_policy.json.py')
+        assert load_policy(config.policy_file).snapshots[0].total_prob == total_prob
+    assert '| search_{seed}/policy.json | 2 |' in (results() / 'comparison.md').read_text()
+    # Another policy of one seed is another training at that seed alone.
+    load_policy('uniform:total_prob=0.8').save('search_1/policy.json')
+    compare(*arguments, '--seeds', '2')
+    assert trained().count('search_0_policy.json 0') == 1 and trained().count('search_1_policy.json 1') == 2
+
+
 def test_configs_of_the_policies_differ_by_the_policy_alone(compare):
     compare('--policies', 'none', 'uniform', '--seeds', '1')
     none, uniform = (Config.fromfile(results() / 'configs' / f'{name}.py') for name in ('none', 'uniform'))
@@ -130,6 +148,7 @@ def test_shards_share_a_folder_and_do_everything_once(compare):
         (('--policies', 'none', 'a/policy.json'), 'There is no policy file'),
         (('--policies', 'none', 'pba_svhn'), 'pba_svhn is a policy for classification, and '),
         (('--policies', 'none', 'none'), 'none and none, which would share files'),
+        (('--policies', 'a_{seed}.json', 'a_1.json'), 'a_{seed}.json and a_1.json, which would share files'),
         (('--policies', 'a/b.json', 'a_b.json'), 'a/b.json and a_b.json, which would share files'),
         (('--policies', 'none', '--seeds', '0'), 'at least 1'),
         (('--policies', 'none', '--shard', '3/2'), '--shard is 1/4'),

@@ -31,11 +31,12 @@ LEVELS = (3, 6, 9)  # of RandAugment
 
 
 def search(args: argparse.Namespace, config: Config, kind: str, space: str, seed: int) -> Path:
-    """The searched policy, kept in the repository."""
+    """The searched policies' files, kept in the repository, ``{seed}`` for the seed."""
     name = config.get('searches_of') or Path(args.config).stem
     kept = Path('docs/policies/comparisons') / name / f'{kind}_{space}_{seed}.json'
+    files = kept.with_stem(f'{kind}_{space}_{{seed}}')
     if kept.is_file():
-        return kept
+        return files
     if 'searches_of' in config:
         raise SystemExit(f'{kept} is not there: answer configs/comparisons/{name}.py first')
     work_dir = Path('work_dirs/comparisons') / name / kept.stem
@@ -55,7 +56,7 @@ def search(args: argparse.Namespace, config: Config, kind: str, space: str, seed
             stderr=subprocess.STDOUT,
         )
     PolicySchedule.load(work_dir / 'policy.json').save(kept)
-    return kept
+    return files
 
 
 def compare(args: argparse.Namespace, config: object, policies: list, seeds: int, name: str) -> Path:
@@ -89,8 +90,7 @@ def chosen_level(args: argparse.Namespace, config: Config, space: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', help='of configs/comparisons/')
-    parser.add_argument('--seeds', type=int, default=3, help='of the trainings (default: 3)')
-    parser.add_argument('--search-seeds', type=int, default=2, help='searches of each kind (default: 2)')
+    parser.add_argument('--seeds', type=int, default=3, help='of the trainings, and of the searches (default: 3)')
     parser.add_argument('--jobs', type=int, default=2, help='trainings, or searches, at a time (default: 2)')
     parser.add_argument('--only', nargs='+', metavar='POLICY', help='compare these policies alone: none, uniform:...')
     args = parser.parse_args()
@@ -100,12 +100,12 @@ def main() -> None:
         compare(args, args.config, args.only, args.seeds, name)
         return
     task = 'detection' if config.default_scope == 'mmdet' else 'classification'
-    wanted = [(kind, space, seed) for seed in range(args.search_seeds) for kind in ESTIMATORS for space in SPACES[task]]
+    wanted = [(kind, space, seed) for seed in range(args.seeds) for kind in ESTIMATORS for space in SPACES[task]]
     with ThreadPoolExecutor(args.jobs) as pool:
         searched = list(pool.map(lambda item: search(args, config, *item), wanted))
     spaces = SPACES[task]
     policies = ['none', *(f'uniform:{space}' for space in spaces), f'trivialaugment:{spaces[0]}']
-    policies += [chosen_level(args, config, spaces[0]), *PUBLISHED[task], *searched]
+    policies += [chosen_level(args, config, spaces[0]), *PUBLISHED[task], *dict.fromkeys(searched)]
     compare(args, args.config, policies, args.seeds, name)
 
 
