@@ -2,8 +2,8 @@
 
 Searches with both estimators in every search space, RandAugment's level on images apart, and ``mmddas compare`` of
 these with no policy, uniform ones, TrivialAugment and the published ones. It goes on where it was interrupted; policies
-are kept in ``docs/policies/comparisons/``, results in ``docs/data/comparisons/``, as they come. To be run in the
-checkout, beside ``data/``.
+are kept in ``docs/policies/comparisons/``, results and the seconds of searches in ``docs/data/comparisons/``, as they
+come. To be run in the checkout, beside ``data/``.
 
     python tools/benchmarks/does_it_help.py configs/comparisons/bccd_policies.py --seeds 3 --jobs 2
 """
@@ -11,6 +11,7 @@ checkout, beside ``data/``.
 import argparse
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,13 +22,16 @@ from mmddas.core.files import write_text
 from mmddas.trainings import Results
 
 ROOT = Path(__file__).parents[2]
+DATA = Path('docs/data/comparisons')
 ESTIMATORS = {'recommended': 'ShrinkageEstimator', 'paper': 'PaperEstimator'}
 SPACES = {'detection': ('detection', 'detection_wide'), 'classification': ('cifar',)}
 PUBLISHED = {
     'detection': ('zoph_v0', 'zoph_v1', 'zoph_v2', 'zoph_v3'),
     'classification': ('autoaugment_cifar10', 'fast_autoaugment_cifar10'),
 }
-LEVELS = (3, 6, 9)  # of RandAugment
+RANDAUGMENT, LEVELS = 'randaugment', (3, 6, 9)  # whose level is chosen
+# Of the searches: a search's equations are for its steps, whatever the training has.
+SGD = ('_delete_=True', 'type=SGD', 'momentum=0.9', 'weight_decay=0.0001')
 
 
 def search(args: argparse.Namespace, config: Config, kind: str, space: str, seed: int) -> Path:
@@ -43,10 +47,14 @@ def search(args: argparse.Namespace, config: Config, kind: str, space: str, seed
     settings = [f'train_cfg.estimator.type={ESTIMATORS[kind]}', f'randomness.seed={seed}']
     command = [ROOT / 'tools/search.py', args.config, '--space', space]
     command += ['--val-ann', config.val_ann] if 'val_ann' in config else []
-    if 'search' in config:
+    if 'config' in config.search:
         command = [ROOT / 'tools/search.py', ROOT / config.search.config]
         settings += [f'train_cfg.search_space={space}', f'train_cfg.max_epochs={config.search.epochs}']
+    else:
+        command += ['--epochs', config.search.epochs]
+        settings += [f'optim_wrapper.optimizer.{option}' for option in (*SGD, f'lr={config.search.sgd}')]
     work_dir.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
     print(f'Searching {kept}; log: {work_dir}/search.log', flush=True)
     with (work_dir / 'search.log').open('ab') as log:
         subprocess.run(
@@ -55,13 +63,14 @@ def search(args: argparse.Namespace, config: Config, kind: str, space: str, seed
             stdout=log,
             stderr=subprocess.STDOUT,
         )
+    Results(DATA / f'{name}_searches.jsonl').add(dict(name=kept.stem, seconds=round(time.monotonic() - began)))
     PolicySchedule.load(work_dir / 'policy.json').save(kept)
     return files
 
 
 def compare(args: argparse.Namespace, config: object, policies: list, seeds: int, name: str) -> Path:
     """Train with these policies; returns where the results are."""
-    results = Path('docs/data/comparisons') / f'{name}.jsonl'
+    results = DATA / f'{name}.jsonl'
     work_dir = Path('work_dirs/comparisons') / name
     command = [ROOT / 'tools/compare.py', config, '--policies', *policies, '--seeds', seeds, '--jobs', args.jobs]
     command += ['--results', results, '--work-dir', work_dir]
@@ -92,21 +101,22 @@ def main() -> None:
     parser.add_argument('config', help='of configs/comparisons/')
     parser.add_argument('--seeds', type=int, default=3, help='of the trainings, and of the searches (default: 3)')
     parser.add_argument('--jobs', type=int, default=2, help='trainings, or searches, at a time (default: 2)')
-    parser.add_argument('--only', nargs='+', metavar='POLICY', help='compare these policies alone: none, uniform:...')
+    parser.add_argument('--only', nargs='+', metavar='POLICY', help='these alone: none, paper_detection, ...')
     args = parser.parse_args()
     config = Config.fromfile(args.config)
-    name = Path(args.config).stem
-    if args.only:
-        compare(args, args.config, args.only, args.seeds, name)
-        return
     task = 'detection' if config.default_scope == 'mmdet' else 'classification'
-    wanted = [(kind, space, seed) for seed in range(args.seeds) for kind in ESTIMATORS for space in SPACES[task]]
-    with ThreadPoolExecutor(args.jobs) as pool:
-        searched = list(pool.map(lambda item: search(args, config, *item), wanted))
     spaces = SPACES[task]
-    policies = ['none', *(f'uniform:{space}' for space in spaces), f'trivialaugment:{spaces[0]}']
-    policies += [chosen_level(args, config, spaces[0]), *PUBLISHED[task], *dict.fromkeys(searched)]
-    compare(args, args.config, policies, args.seeds, name)
+    searched = {f'{kind}_{space}': (kind, space) for space in spaces for kind in ESTIMATORS}
+    names = ['none', *(f'uniform:{space}' for space in spaces), f'trivialaugment:{spaces[0]}', RANDAUGMENT]
+    names = args.only or [*names, *PUBLISHED[task], *searched]
+    wanted = [(*searched[name], seed) for seed in range(args.seeds) for name in names if name in searched]
+    with ThreadPoolExecutor(args.jobs) as pool:
+        files = list(pool.map(lambda item: search(args, config, *item), wanted))
+    found = {f'{kind}_{space}': file for (kind, space, _), file in zip(wanted, files, strict=True)}
+    policies = [
+        chosen_level(args, config, spaces[0]) if name == RANDAUGMENT else found.get(name, name) for name in names
+    ]
+    compare(args, args.config, policies, args.seeds, Path(args.config).stem)
 
 
 if __name__ == '__main__':
