@@ -1,8 +1,8 @@
 """Does a policy help on BCCD? The thin RetinaNet on all of ``train.json``, at three quarters of its resolution.
 
 AdamW, with which training without a policy has learned in 20 epochs what it learns. Searches have SGD, for whose steps
-their equations are, and are as long as ``mmddas search`` advises. Used by ``tools/benchmarks/does_it_help.py``; evaluated
-on ``test.json``.
+their equations are, and are as long as ``mmddas search`` advises. Used by ``tools/benchmarks/does_it_help.py``;
+evaluated on ``test.json``.
 """
 
 _base_ = ['../yardstick/bccd.py']
