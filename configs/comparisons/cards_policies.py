@@ -8,6 +8,6 @@ choosing = dict(
     val_evaluator=dict(ann_file='data/cards/train_search_val.json'),
 )
 train_dataloader = dict(dataset=dict(ann_file='train.json'))
-optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=0.001, weight_decay=0.05))
+optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=0.002, weight_decay=0.05))
 train_cfg = dict(max_epochs=20, val_interval=20)
 search = dict(epochs=3, sgd=0.01)
