@@ -113,10 +113,25 @@ def main() -> None:
     with ThreadPoolExecutor(args.jobs) as pool:
         files = list(pool.map(lambda item: search(args, config, *item), wanted))
     found = {f'{kind}_{space}': file for (kind, space, _), file in zip(wanted, files, strict=True)}
-    policies = [
-        chosen_level(args, config, spaces[0]) if name == RANDAUGMENT else found.get(name, name) for name in names
-    ]
-    compare(args, args.config, policies, args.seeds, Path(args.config).stem)
+    if RANDAUGMENT in names:
+        found[RANDAUGMENT] = chosen_level(args, config, spaces[0])
+    stem = Path(args.config).stem
+    compare(args, args.config, [found.get(name, name) for name in names], args.seeds, stem)
+    print_hours(stem, config.get('searches_of', stem), {name: found.get(name, name) for name in names}, args.seeds)
+
+
+def print_hours(name: str, searches_of: str, policies: dict[str, str | Path], seeds: int) -> None:
+    """What every row has cost, in hours of one core; RandAugment's choice is a search."""
+    rows, chosen, searches = (
+        Results(DATA / f'{stem}.jsonl').rows() for stem in (name, f'{name}_choosing', f'{searches_of}_searches')
+    )
+    print('| | hours of trainings | of searches |\n| --- | --- | --- |')
+    for kind, policy in policies.items():
+        of_searches = [f'{kind}_{seed}' for seed in range(seeds)]
+        searched = [row for row in searches if row['name'] in of_searches] if kind != RANDAUGMENT else chosen
+        trained = [row for row in rows if row['name'] == str(policy) and row['seed'] < seeds]
+        hours = (sum(row['seconds'] for row in found) / 3600 for found in (trained, searched))
+        print(f'| {kind} | ' + ' | '.join(f'{number:.2f}' for number in hours) + ' |')
 
 
 if __name__ == '__main__':
