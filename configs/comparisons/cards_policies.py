@@ -9,5 +9,5 @@ choosing = dict(
 )
 train_dataloader = dict(dataset=dict(ann_file='train.json'))
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=0.002, weight_decay=0.05))
-train_cfg = dict(max_epochs=20, val_interval=20)
+train_cfg = dict(max_epochs=40, val_interval=40)
 search = dict(epochs=3, sgd=0.01)
