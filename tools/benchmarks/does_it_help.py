@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import Config
 
 from mmddas.core import PolicySchedule
@@ -24,6 +25,8 @@ from mmddas.trainings import Results
 ROOT = Path(__file__).parents[2]
 DATA = Path('docs/data/comparisons')
 ESTIMATORS = {'recommended': 'ShrinkageEstimator', 'paper': 'PaperEstimator'}
+# Whether there is worth in what the recommended search tells apart: its p_o to this power, more of it and the opposite.
+POWERS = {'sharpened': 2.0, 'opposite': -2.0}
 SPACES = {'detection': ('detection', 'detection_wide'), 'classification': ('cifar',)}
 PUBLISHED = {
     'detection': ('zoph_v0', 'zoph_v1', 'zoph_v2', 'zoph_v3'),
@@ -40,6 +43,10 @@ def search(args: argparse.Namespace, config: Config, kind: str, space: str, seed
     kept = Path('docs/policies/comparisons') / name / f'{kind}_{space}_{seed}.json'
     files = kept.with_stem(f'{kind}_{space}_{{seed}}')
     if kept.is_file():
+        return files
+    if kind in POWERS:
+        search(args, config, 'recommended', space, seed)
+        raised(PolicySchedule.load(kept.with_stem(f'recommended_{space}_{seed}')), POWERS[kind]).save(kept)
         return files
     if 'searches_of' in config:
         raise SystemExit(f'{kept} is not there: answer configs/comparisons/{name}.py first')
@@ -66,6 +73,16 @@ def search(args: argparse.Namespace, config: Config, kind: str, space: str, seed
     Results(DATA / f'{name}_searches.jsonl').add(dict(name=kept.stem, seconds=round(time.monotonic() - began)))
     PolicySchedule.load(work_dir / 'policy.json').save(kept)
     return files
+
+
+def raised(schedule: PolicySchedule, power: float) -> PolicySchedule:
+    """The policy with every p_o to this power."""
+    content = schedule.to_dict()
+    content.pop('evidence', None)
+    for epoch in content['epochs']:
+        probs = np.array(epoch['op_probs']) ** power
+        epoch['op_probs'] = list(probs / probs.sum())
+    return PolicySchedule.from_dict(content)
 
 
 def compare(args: argparse.Namespace, config: object, policies: list, seeds: int, name: str) -> Path:
@@ -106,9 +123,9 @@ def main() -> None:
     config = Config.fromfile(args.config)
     task = 'detection' if config.default_scope == 'mmdet' else 'classification'
     spaces = SPACES[task]
-    searched = {f'{kind}_{space}': (kind, space) for space in spaces for kind in ESTIMATORS}
+    searched = {f'{kind}_{space}': (kind, space) for space in spaces for kind in (*ESTIMATORS, *POWERS)}
     names = ['none', *(f'uniform:{space}' for space in spaces), f'trivialaugment:{spaces[0]}', RANDAUGMENT]
-    names = args.only or [*names, *PUBLISHED[task], *searched]
+    names = args.only or [*names, *PUBLISHED[task], *(name for name in searched if searched[name][0] in ESTIMATORS)]
     wanted = [(*searched[name], seed) for seed in range(args.seeds) for name in names if name in searched]
     with ThreadPoolExecutor(args.jobs) as pool:
         files = list(pool.map(lambda item: search(args, config, *item), wanted))
