@@ -118,7 +118,9 @@ def main() -> None:
     parser.add_argument('config', help='of configs/comparisons/')
     parser.add_argument('--seeds', type=int, default=3, help='of the trainings, and of the searches (default: 3)')
     parser.add_argument('--jobs', type=int, default=2, help='trainings, or searches, at a time (default: 2)')
-    parser.add_argument('--only', nargs='+', metavar='POLICY', help='these alone: none, paper_detection, opposite_detection, ...')
+    parser.add_argument(
+        '--only', nargs='+', metavar='POLICY', help='these alone: none, paper_detection, opposite_detection, ...'
+    )
     args = parser.parse_args()
     config = Config.fromfile(args.config)
     task = 'detection' if config.default_scope == 'mmdet' else 'classification'
