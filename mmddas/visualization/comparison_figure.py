@@ -35,9 +35,20 @@ def draw_comparison(comparison: Comparison, path: str | os.PathLike) -> None:
             ends = [reference.mean + difference.low, reference.mean + difference.high]
             axes.plot(ends, [place, place], '-', linewidth=2, color=colour, zorder=3)
         axes.plot([centre], [place], 'D', markersize=6, color=colour, zorder=4)
-    axes.set_yticks(range(len(rows)), [row.name for row in rows])
+    axes.set_yticks(range(len(rows)), _labels([row.name for row in rows]))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel(f'{comparison.metric}; bars: 95% intervals of the difference to {comparison.first}, paired by seed')
     axes.spines[['top', 'right']].set_visible(False)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150)
+
+
+def _labels(names: list[str]) -> list[str]:
+    """The names, files without the folders that all of them share: long ones leave the points no room."""
+    files = [name for name in names if os.path.dirname(name)]
+    if not files or len({os.path.isabs(name) for name in files}) > 1:
+        return names
+    shared = os.path.commonpath([os.path.dirname(name) for name in files])
+    if len(files) == 1:  # policy.json alone would not say whose
+        shared = os.path.dirname(shared)
+    return [os.path.relpath(name, shared or os.curdir) if name in files else name for name in names]
