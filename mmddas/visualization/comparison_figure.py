@@ -37,7 +37,7 @@ def draw_comparison(comparison: Comparison, path: str | os.PathLike) -> None:
         axes.plot([centre], [place], 'D', markersize=6, color=colour, zorder=4)
     axes.set_yticks(range(len(rows)), _labels([row.name for row in rows]))
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlabel(f'{comparison.metric}; bars: 95% intervals of the difference to {comparison.first}, paired by seed')
+    axes.set_xlabel(f'{comparison.metric}\nbars: 95% intervals of the difference to {comparison.first}, paired by seed')
     axes.spines[['top', 'right']].set_visible(False)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150)

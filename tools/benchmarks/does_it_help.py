@@ -146,7 +146,9 @@ def print_hours(name: str, searches_of: str, policies: dict[str, str | Path], se
     )
     print('| | hours of trainings | of searches |\n| --- | --- | --- |')
     for kind, policy in policies.items():
-        of_searches = [f'{kind}_{seed}' for seed in range(seeds)]
+        source, _, space = kind.partition('_')
+        source = 'recommended' if source in POWERS else source
+        of_searches = [f'{source}_{space}_{seed}' for seed in range(seeds)]
         searched = [row for row in searches if row['name'] in of_searches] if kind != RANDAUGMENT else chosen
         trained = [row for row in rows if row['name'] == str(policy) and row['seed'] < seeds]
         hours = (sum(row['seconds'] for row in found) / 3600 for found in (trained, searched))
