@@ -6,6 +6,7 @@ from scipy import stats
 
 from mmddas.comparison import Comparison, Difference
 from mmddas.visualization import draw_comparison
+from mmddas.visualization.comparison_figure import _labels
 
 
 def by_seed(*values):
@@ -98,3 +99,11 @@ def test_table_and_files_have_every_policy_best_first(tmp_path):
     for values in (comparison, compare({'none': {0: 0.3}, 'uniform': {0: 0.4}}, seeds=1)):
         draw_comparison(values, tmp_path / 'comparison.png')
         assert (tmp_path / 'comparison.png').stat().st_size > 5000
+
+
+def test_the_figure_names_files_without_the_folders_that_they_share():
+    names = ['none', 'runs/a_{seed}/policy.json', 'runs/b/policy.json', 'zoph_v1']
+    assert _labels(names) == ['none', 'a_{seed}/policy.json', 'b/policy.json', 'zoph_v1']
+    assert _labels(['none', 'runs/a/policy.json']) == ['none', 'a/policy.json']  # and policy.json would not say whose
+    for unchanged in (['none', 'zoph_v1'], ['policy.json', 'none'], ['/runs/a.json', 'b/c.json']):
+        assert _labels(unchanged) == unchanged
