@@ -44,10 +44,6 @@ def search(args: argparse.Namespace, config: Config, kind: str, space: str, seed
     files = kept.with_stem(f'{kind}_{space}_{{seed}}')
     if kept.is_file():
         return files
-    if kind in POWERS:
-        search(args, config, 'recommended', space, seed)
-        raised(PolicySchedule.load(kept.with_stem(f'recommended_{space}_{seed}')), POWERS[kind]).save(kept)
-        return files
     if 'searches_of' in config:
         raise SystemExit(f'{kept} is not there: answer configs/comparisons/{name}.py first')
     work_dir = Path('work_dirs/comparisons') / name / kept.stem
@@ -73,6 +69,11 @@ def search(args: argparse.Namespace, config: Config, kind: str, space: str, seed
     Results(DATA / f'{name}_searches.jsonl').add(dict(name=kept.stem, seconds=round(time.monotonic() - began)))
     PolicySchedule.load(work_dir / 'policy.json').save(kept)
     return files
+
+
+def source_of(kind: str) -> str:
+    """The kind of search that such a row is of."""
+    return 'recommended' if kind in POWERS else kind
 
 
 def raised(schedule: PolicySchedule, power: float) -> PolicySchedule:
@@ -128,10 +129,25 @@ def main() -> None:
     searched = {f'{kind}_{space}': (kind, space) for space in spaces for kind in (*ESTIMATORS, *POWERS)}
     names = ['none', *(f'uniform:{space}' for space in spaces), f'trivialaugment:{spaces[0]}', RANDAUGMENT]
     names = args.only or [*names, *PUBLISHED[task], *(name for name in searched if searched[name][0] in ESTIMATORS)]
-    wanted = [(*searched[name], seed) for seed in range(args.seeds) for name in names if name in searched]
+    # Several rows may be of one search, which runs once.
+    wanted = [
+        (source_of(kind), space, seed)
+        for seed in range(args.seeds)
+        for kind, space in (searched[name] for name in names if name in searched)
+    ]
+    wanted = list(dict.fromkeys(wanted))
     with ThreadPoolExecutor(args.jobs) as pool:
         files = list(pool.map(lambda item: search(args, config, *item), wanted))
     found = {f'{kind}_{space}': file for (kind, space, _), file in zip(wanted, files, strict=True)}
+    for name in names:
+        if name in searched and searched[name][0] in POWERS:
+            kind, space = searched[name]
+            found[name] = found[f'{source_of(kind)}_{space}'].with_stem(f'{name}_{{seed}}')
+            for seed in range(args.seeds):
+                kept = found[name].with_stem(f'{name}_{seed}')
+                raised(PolicySchedule.load(kept.with_stem(f'{source_of(kind)}_{space}_{seed}')), POWERS[kind]).save(
+                    kept
+                )
     if RANDAUGMENT in names:
         found[RANDAUGMENT] = chosen_level(args, config, spaces[0])
     stem = Path(args.config).stem
@@ -146,9 +162,8 @@ def print_hours(name: str, searches_of: str, policies: dict[str, str | Path], se
     )
     print('| | hours of trainings | of searches |\n| --- | --- | --- |')
     for kind, policy in policies.items():
-        source, _, space = kind.partition('_')
-        source = 'recommended' if source in POWERS else source
-        of_searches = [f'{source}_{space}_{seed}' for seed in range(seeds)]
+        first, _, space = kind.partition('_')
+        of_searches = [f'{source_of(first)}_{space}_{seed}' for seed in range(seeds)]
         searched = [row for row in searches if row['name'] in of_searches] if kind != RANDAUGMENT else chosen
         trained = [row for row in rows if row['name'] == str(policy) and row['seed'] < seeds]
         hours = (sum(row['seconds'] for row in found) / 3600 for found in (trained, searched))
