@@ -17,9 +17,11 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
+from yardstick import differences
 
 from mmddas.core import PolicySchedule
 from mmddas.core.files import write_text
+from mmddas.core.named import uniform
 from mmddas.trainings import Results
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +29,10 @@ DATA = Path('docs/data/comparisons')
 ESTIMATORS = {'recommended': 'ShrinkageEstimator', 'paper': 'PaperEstimator'}
 # Whether there is worth in what the recommended search tells apart: its p_o to this power, more of it and the opposite.
 POWERS = {'sharpened': 2.0, 'opposite': -2.0}
+# What a perfect search could give: the order of operations that trainings with each alone have measured, on the test
+# images, at the concentration that searches are held to.
+MEASURED, DIVERGENCE = 'measured', 1.0
+YARDSTICKS = {'bccd_policies': 'bccd', 'cards_policies': 'cards', 'cifar10_4k_policies': 'cifar10_1k'}
 SPACES = {'detection': ('detection', 'detection_wide'), 'classification': ('cifar',)}
 PUBLISHED = {
     'detection': ('zoph_v0', 'zoph_v1', 'zoph_v2', 'zoph_v3'),
@@ -84,6 +90,33 @@ def raised(schedule: PolicySchedule, power: float) -> PolicySchedule:
         probs = np.array(epoch['op_probs']) ** power
         epoch['op_probs'] = list(probs / probs.sum())
     return PolicySchedule.from_dict(content)
+
+
+def measured(args: argparse.Namespace, config: Config, space: str) -> Path:
+    """The policy of what ``yardstick.py`` has measured: p_o grows with what an operation adds, DIVERGENCE from uniform.
+
+    An operation's levels are equally likely; what has not been measured (Identity) adds nothing.
+    """
+    name = Path(args.config).stem
+    if name not in YARDSTICKS:
+        raise SystemExit(f'nothing has been measured of operations with {name}, only with {", ".join(YARDSTICKS)}')
+    rows = Results(ROOT / f'docs/data/yardstick/{YARDSTICKS[name]}.jsonl').rows()
+    worth = {op: np.mean([*by_seed.values()]) for op, by_seed in differences(rows, config.yardstick.metric).items()}
+    content = uniform(space).to_dict()
+    added = np.array([worth.get(candidate['op'], 0.0) for candidate in content['candidates']])
+    added /= np.abs(added).max()
+    low, high = 0.0, 1e4  # of a temperature's inverse, with which the divergence grows
+    for _ in range(60):
+        middle = (low + high) / 2
+        probs = np.exp(middle * (added - added.max()))
+        probs /= probs.sum()
+        divergence = (probs * np.log(np.maximum(probs, 1e-300) * len(probs))).sum()
+        low, high = (low, middle) if divergence > DIVERGENCE else (middle, high)
+    for epoch in content['epochs']:
+        epoch['op_probs'] = probs.tolist()
+    file = Path('docs/policies/comparisons') / name / f'{MEASURED}_{space}.json'
+    PolicySchedule.from_dict(content).save(file)
+    return file
 
 
 def compare(args: argparse.Namespace, config: object, policies: list, seeds: int, name: str) -> Path:
@@ -148,6 +181,9 @@ def main() -> None:
                 raised(PolicySchedule.load(kept.with_stem(f'{source_of(kind)}_{space}_{seed}')), POWERS[kind]).save(
                     kept
                 )
+    for space in spaces:
+        if f'{MEASURED}_{space}' in names:
+            found[f'{MEASURED}_{space}'] = measured(args, config, space)
     if RANDAUGMENT in names:
         found[RANDAUGMENT] = chosen_level(args, config, spaces[0])
     stem = Path(args.config).stem
