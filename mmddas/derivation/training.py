@@ -98,6 +98,9 @@ def _remove_augments(node: object) -> None:
 def set_epochs(config: Config, epochs: int) -> None:
     """Have a training last so many epochs, its learning-rate schedule stretched or shrunk with it.
 
+    So are the epochs at which hooks act (MMDetection's PipelineSwitchHook and YOLOXModeSwitchHook, MMPretrain's
+    SwitchRecipeHook, MMEngine's EMAHook) and at which the interval of evaluations changes (``dynamic_intervals``).
+
     Raises:
         ValueError: It is not one of epochs, or ``epochs`` is below 1.
     """
@@ -106,8 +109,15 @@ def set_epochs(config: Config, epochs: int) -> None:
         raise ValueError(f'The config trains for {loop.get("max_iters")} iterations, and not for a number of epochs')
     if epochs < 1:
         raise ValueError(f'A training has at least 1 epoch, got {epochs}')
-    factor = epochs / loop['max_epochs']
+    before = loop['max_epochs']
+    factor = epochs / before
     loop['max_epochs'] = epochs
+    if loop.get('dynamic_intervals'):
+        loop['dynamic_intervals'] = [
+            (_from_the_end(epoch, before, epochs), interval) for epoch, interval in loop['dynamic_intervals']
+        ]
+    for hook in config.get('custom_hooks') or ():
+        _stretch_hook(hook, before, epochs)
     schedulers = config.get('param_scheduler') or []
     for scheduler in schedulers if isinstance(schedulers, (list, tuple)) else [schedulers]:
         if scheduler.get('by_epoch', True):
@@ -125,6 +135,28 @@ def _stretch(scheduler: dict, factor: float) -> None:
         scheduler['end'] = max(scheduler['end'], scheduler.get('begin', 0) + 1)
     if type_name(scheduler).startswith('Exponential') and 'gamma' in scheduler:
         scheduler['gamma'] **= 1 / factor
+
+
+def _stretch_hook(hook: dict, before: int, epochs: int) -> None:
+    """Scale the epochs at which a hook acts; the last part of a training that it makes lasts one at least."""
+    if 'switch_epoch' in hook:
+        hook['switch_epoch'] = _from_the_end(hook['switch_epoch'], before, epochs)
+    if 'num_last_epochs' in hook:
+        hook['num_last_epochs'] = _at_least_one(scaled(hook['num_last_epochs'], epochs / before))
+    if 'begin_epoch' in hook:
+        hook['begin_epoch'] = scaled(hook['begin_epoch'], epochs / before)
+    if type_name(hook) == 'SwitchRecipeHook':
+        last = 0
+        for recipe in sorted(hook['schedule'], key=lambda recipe: recipe['action_epoch']):
+            # No two at one epoch, which the hook refuses.
+            last = recipe['action_epoch'] = max(scaled(recipe['action_epoch'], epochs / before), last + 1)
+
+
+def _from_the_end(epoch: int, before: int, epochs: int) -> int:
+    """That epoch of a training that had ``before``: as large a share of it is left, one epoch at least."""
+    if epoch >= before:
+        return scaled(epoch, epochs / before)
+    return epochs - _at_least_one(scaled(before - epoch, epochs / before))
 
 
 def _at_least_one(value: object) -> object:

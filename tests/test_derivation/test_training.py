@@ -131,6 +131,36 @@ def test_a_much_shorter_training_has_a_schedule_still(epochs):
     assert exponential.gamma**epochs == pytest.approx(0.9**300)
 
 
+HOOKS = [
+    dict(type='PipelineSwitchHook', switch_epoch=280, switch_pipeline=[]),
+    dict(type='YOLOXModeSwitchHook', num_last_epochs=20),
+    dict(type='EMAHook', begin_epoch=30),
+    dict(type='SwitchRecipeHook', schedule=[dict(action_epoch=epoch) for epoch in (1, 2, 290)]),
+]
+
+
+@pytest.mark.parametrize(('epochs', 'last'), [(600, 40), (300, 20), (30, 2), (15, 1), (5, 1), (1, 1)])
+def test_hooks_act_in_the_same_part_of_the_training(epochs, last):
+    """What an RTMDet or YOLOX does in the last 20 of its 300 epochs is done in the last fifteenth, one at least."""
+    changed = config(custom_hooks=copy.deepcopy(HOOKS))
+    changed.train_cfg.update(max_epochs=300, dynamic_intervals=[(280, 1)])
+    set_epochs(changed, epochs)
+    switch, mode, mean, recipes = changed.custom_hooks
+    assert switch.switch_epoch == epochs - last == changed.train_cfg.dynamic_intervals[0][0]
+    assert changed.train_cfg.dynamic_intervals[0][1] == 1 and mode.num_last_epochs == last
+    assert mean.begin_epoch == round(epochs / 10)
+    actions = [recipe.action_epoch for recipe in recipes.schedule]
+    assert actions[0] >= 1 and len(set(actions)) == 3 and actions == sorted(actions)
+    assert epochs < 15 or actions[2] == round(290 * epochs / 300)
+
+
+def test_a_hook_that_never_acts_does_not_begin_to():
+    changed = config(custom_hooks=[dict(type='PipelineSwitchHook', switch_epoch=300, switch_pipeline=[])])
+    changed.train_cfg.max_epochs = 300
+    set_epochs(changed, 30)
+    assert changed.custom_hooks[0].switch_epoch >= 30
+
+
 @pytest.mark.parametrize(
     ('loop', 'message'), [(dict(max_iters=100), 'trains for 100 iterations'), (None, 'at least 1')]
 )
