@@ -199,8 +199,10 @@ def _check_dataset(name: str, dataset: object) -> None:
     for key in ('dataset', 'datasets'):
         _check_dataset(f'{name}.{key}', dataset.get(key))
     root, annotations = str(dataset.get('data_root') or ''), dataset.get('ann_file')
-    # CIFAR and the like, which have neither, download what is missing.
-    needed = annotations or (root if dataset.get('data_prefix') else '')
+    # CIFAR and the like, which have neither, download what is missing; ImageNet, which may have neither, does not.
+    needed = annotations or (
+        root if dataset.get('data_prefix') or str(dataset.get('type')).endswith('ImageNet') else ''
+    )
     if not isinstance(needed, str) or not needed or '://' in root + needed or dataset.get('backend_args'):
         return
     path = Path(root, annotations or '')

@@ -15,7 +15,7 @@ import mmdet
 import pytest
 from mmengine.config import Config
 
-from mmddas.command_line import check_run
+from mmddas.command_line import check_data, check_run
 from mmddas.commands import command_parser
 from mmddas.commands.search import search_config
 from mmddas.core import PolicySchedule
@@ -194,6 +194,14 @@ def test_a_missing_config_file_is_named_in_one_line(run_tool, tool, capsys):
         run_tool(tool[0], 'configs/ddas/retina.py', *tool[1:])
     assert stopped.value.code == 2
     assert re.fullmatch(r".*: error: There is no config file 'configs/ddas/retina.py'\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize('name', ['resnet18_imagenet', 'resnet50_imagenet_270e_baseline'])
+def test_images_that_are_not_there_are_asked_for_before_anything_is_built(name, monkeypatch, tmp_path):
+    config = Config.fromfile(ROOT / f'configs/ddas_cls/{name}.py')
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r'There is no data/imagenet.*--cfg-options train_dataloader\.dataset'):
+        check_data(config, ['train_dataloader'])
 
 
 def test_training_without_the_policy_file_says_where_it_was_expected(run_tool, shapes, tmp_path):
