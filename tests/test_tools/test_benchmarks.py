@@ -1,5 +1,8 @@
 """The benchmarks run, and print what they promise. Their figures are for quiet machines: tools/benchmarks/guard.sh."""
 
+import json
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +56,31 @@ def test_benchmark(name, arguments, printed, data, tmp_path):
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout + found.stderr
     assert all(text in found.stdout for text in printed), found.stdout
+
+
+def test_differences_on_several_data_are_put_together_in_units_of_their_noise(tmp_path, capsys, monkeypatch):
+    """mAP by 0.02 better where seeds differ by 0.01, accuracy by 1 point worse where they differ by 1: 2 and -1."""
+
+    def result(name: str, seed: int, metric: str, value: float) -> str:
+        return json.dumps(dict(name=name, seed=seed, evaluations={'1': {metric: 0.0}, '12': {metric: value}}))
+
+    searched = {'bccd_policies': ('detection', 'coco/bbox_mAP', 0.4, 0.01, 0.02)}
+    searched['cifar10_4k_policies'] = 'cifar', 'accuracy/top1', 65.0, 1.0, -1.0
+    for config, (space, metric, middle, noise, better) in searched.items():
+        lines = []
+        for seed, away in enumerate((-noise, 0.0, noise)):
+            lines.append(result(f'uniform:{space}', seed, metric, middle + away))
+            file = f'docs/policies/comparisons/{config}/recommended_{space}_{{seed}}.json'
+            lines.append(result(file, seed, metric, middle + better + away))
+        (tmp_path / f'{config}.jsonl').write_text('\n'.join(lines) + '\n')
+    (tmp_path / 'lengths.jsonl').write_text('{}\n')
+    monkeypatch.setattr(sys, 'argv', ['searched_or_uniform.py', '--results', str(tmp_path)])
+    runpy.run_path(str(ROOT / 'tools/benchmarks/searched_or_uniform.py'), run_name='__main__')
+    found = capsys.readouterr().out.splitlines()
+    assert re.search(r'recommended_detection beside uniform:detection +\+0.020 \(.*, 3 pairs', found[0])
+    assert re.search(r'recommended_cifar beside uniform:cifar +-1.00 \(.*, 3 pairs', found[1])
+    low, high = (0.5 + sign * 2.5706 * 1.5 * (6 / 5) ** 0.5 / 6**0.5 for sign in (-1, 1))  # 95%, of 6 pairs
+    assert found[2].endswith(f' +0.50 ({low:+.2f} to {high:+.2f}), 6 pairs'), found
 
 
 @pytest.mark.slow
