@@ -117,26 +117,32 @@ def _normal_quantile(tail: float) -> float:
     return math.sqrt(2) * torch.special.erfinv(torch.tensor(1 - 2 * tail, dtype=torch.float64)).item()
 
 
-def shrunk(effects: Effects) -> tuple[np.ndarray, float]:
-    """Posterior means of effects that are N(0, tau^2) and observed with normal errors.
+def shares(effects: Effects) -> tuple[np.ndarray, float]:
+    """How much of each observed effect is no noise: effects are N(0, tau^2), observed with normal errors.
 
     Empirical Bayes (Efron and Morris, 1975), with the tau of DerSimonian and Laird (1986). Where effects spread no
     further than their errors would have them, a test at two standard deviations of that, tau is 0.
 
     Returns:
-        The means ``(K,)``, 0 where nothing is known; and the mean square of the observed effects, 0 where tau is.
+        tau^2 / (tau^2 + error^2), ``(K,)``, 0 where nothing is known; and the mean square of the observed effects, 0
+        where tau is.
     """
-    scores, means = effects.scores, np.zeros(len(effects.effect))
+    scores, found = effects.scores, np.zeros(len(effects.effect))
     known = scores != 0
     count = int(known.sum())
     if count < 2:
-        return means, 0.0
+        return found, 0.0
     # Without any spread, sum z^2 is chi-squared: of mean n and variance 2 n. Its excess, over what is certain of each.
     excess = (scores**2).sum() - count - 2 * np.sqrt(2 * count)
     if excess <= 0:
-        return means, 0.0
+        return found, 0.0
     noise = effects.error[known] ** 2
     certainty = (1 / noise).sum()
     spread = excess / certainty
-    means[known] = effects.effect[known] * spread / (spread + noise)
-    return means, spread + count / certainty
+    found[known] = spread / (spread + noise)
+    return found, spread + count / certainty
+
+
+def shrunk(effects: Effects, share: np.ndarray, towards: np.ndarray | float = 0.0) -> np.ndarray:
+    """Posterior means, ``(K,)``: from what is expected (``towards``), at a share of 0, to what is observed, at 1."""
+    return np.where(share > 0, towards + share * (effects.effect - towards), towards)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .effects import Effects, Findings, shrunk
+from .effects import Effects, Findings, shares, shrunk
 from .search_space import SearchSpace
 
 # Neighbouring steps share a state of the network, and with it errors; sums over blocks of steps have these in. Of
@@ -106,8 +106,10 @@ class Evidence:
     def shrunk(self) -> tuple[np.ndarray, float]:
         """Candidates' effects as far as they are known, and how far effects spread.
 
-        The effect of candidate k of operation o is taken as e_o + e_k, with e_o ~ N(0, tau_op^2) and e_k ~
-        N(0, tau_level^2), which the evidence itself tells: :func:`~mmddas.core.effects.shrunk`.
+        The effect of candidate k of operation o is taken as e_o + d_k, with e_o ~ N(0, tau_op^2) and d_k ~
+        N(0, tau_level^2), which the evidence itself tells (:func:`~mmddas.core.effects.shares`). An operation's effect
+        is shrunk towards 0, and a candidate's towards what its operation's has become: it lies between that and what is
+        observed of it.
 
         Returns:
             ``(K,)``, 0 where nothing is known; and the root of the mean square of the observed effects, 0 where they
@@ -115,11 +117,12 @@ class Evidence:
         """
         findings, of_operation = self.findings(), self.operation_of
         operations, candidates = findings.operation_effects, findings.candidate_effects
-        whole, spread = shrunk(operations)
+        share, spread = shares(operations)
+        expected = shrunk(operations, share)[of_operation]
         alone = np.bincount(of_operation)[of_operation] == 1
         within = np.where(alone, np.nan, candidates.effect - operations.effect[of_operation])
-        beside, spread_within = shrunk(Effects(candidates.draws, within, candidates.error, candidates.freedom))
-        return whole[of_operation] + beside, float(np.sqrt(spread + spread_within))
+        share, spread_within = shares(Effects(candidates.draws, within, candidates.error, candidates.freedom))
+        return shrunk(candidates, share, expected), float(np.sqrt(spread + spread_within))
 
     def findings(self) -> Findings:
         """What is known now."""

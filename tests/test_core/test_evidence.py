@@ -125,6 +125,54 @@ def test_what_is_known_of_others_is_no_noise():
     np.testing.assert_allclose(said / values.std(axis=0), 1, atol=0.3)
 
 
+LEVELS = 2, 4, 6, 8, 10
+LEVELLED = SearchSpace(
+    [(op, level) for op in ('TranslateX_BBox', 'Color', 'Contrast', 'Sharpness') for level in LEVELS]
+)
+
+
+def levelled(count: int, seed: int, wild: float) -> Evidence:
+    """Of operations that do nothing, but for one whose two highest levels hurt, by amounts that vary wildly."""
+    generator, found = torch.Generator().manual_seed(seed), Evidence(LEVELLED)
+    for _ in range(count):
+        indices = sample_sub_policies(LEVELLED, 6, generator)
+        hurt = torch.isin(indices, torch.tensor([3, 4])).sum(dim=1)
+        own, amount = torch.randn(6, generator=generator), torch.randn(6, generator=generator).exp()
+        found.add(indices, hurt * wild * amount + own)
+    return found
+
+
+@pytest.mark.parametrize('seed', range(6))
+def test_what_is_known_lies_between_what_is_observed_and_what_is_expected(seed):
+    """Of a candidate: its own effect, and its operation's, which lies between 0 and what is observed of it.
+
+    Else an operation of which one level hurts would have another level help more than anything has shown.
+    """
+    found = levelled(150, seed, wild=3.0)
+    findings, (known, spread) = found.findings(), found.shrunk()
+    assert spread > 0 and known.any()
+    of_operation = findings.operation_effects.effect[found.operation_of]
+    around = np.stack([findings.candidate_effects.effect, of_operation, np.zeros(len(known))])
+    assert (around.min(axis=0) - 1e-9 <= known).all() and (known <= around.max(axis=0) + 1e-9).all()
+
+
+def test_shrinking_brings_effects_closer_to_the_truth():
+    """Of operations and levels whose effects are normal, after few steps; in the mean over ten searches."""
+    generator, errors = np.random.default_rng(0), []
+    for seed in range(10):
+        truth = np.repeat(generator.normal(size=4), len(LEVELS)) + 0.5 * generator.normal(size=len(LEVELLED))
+        truth -= truth.mean()
+        draws, found = torch.Generator().manual_seed(seed), Evidence(LEVELLED)
+        for _ in range(150):
+            indices = sample_sub_policies(LEVELLED, 6, draws)
+            found.add(indices, torch.from_numpy(truth)[indices].sum(dim=1) + 4 * torch.randn(6, generator=draws))
+        observed, known = found.findings().candidate_effects.effect, found.shrunk()[0]
+        unit = observed @ truth / (truth @ truth)  # the evidence is in units of the mean absolute alignment
+        errors.append([((effects / unit - truth) ** 2).mean() for effects in (observed, known)])
+    observed, known = np.mean(errors, axis=0)
+    assert known < 0.8 * observed
+
+
 def test_a_single_operation_is_beside_nothing():
     found = Evidence(SearchSpace([('Rotate_BBox', 2), ('Rotate_BBox', 4)], num_ops=1))
     generator = torch.Generator().manual_seed(0)

@@ -18,11 +18,12 @@ from .past_gradient import PastGradient
 class ShrinkageEstimator(PolicyEstimator):
     """Sets alpha_o to what is known of the candidates' effects, in units of how far effects spread.
 
-    The effect of candidate k of operation o is taken as e_o + e_k, with e_o ~ N(0, tau_op^2), e_k ~ N(0, tau_level^2),
-    and observed with the standard errors s of the evidence; the two tau come from the evidence itself (empirical Bayes:
-    :meth:`~mmddas.core.Evidence.shrunk`). With r = tau^2 / (tau^2 + s^2), the share of an observation that is no noise,
+    The effect of candidate k of operation o is taken as e_o + d_k, with e_o ~ N(0, tau_op^2), d_k ~ N(0, tau_level^2),
+    and e_o and e_o + d_k observed as x_o and x_k with the standard errors s of the evidence; the two tau come from the
+    evidence itself (empirical Bayes: :meth:`~mmddas.core.Evidence.shrunk`). With r = tau^2 / (tau^2 + s^2), the share
+    of an observation that is no noise, and m_o = r_o x_o,
 
-        alpha_o[k] = -strength * (r_o e_o + r_k (e_k - e_o)) / sqrt(mean square of the observed effects)
+        alpha_o[k] = -strength * (m_o + r_k (x_k - m_o)) / sqrt(mean square of the observed effects)
 
     Where observed effects spread no further than their errors would have them (a test at two standard deviations of
     that), tau is 0 and the policy uniform. A well-known operation two spreads better than the mean has exp(2 strength)
