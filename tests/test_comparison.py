@@ -6,7 +6,7 @@ from scipy import stats
 
 from mmddas.comparison import Comparison, Difference
 from mmddas.visualization import draw_comparison
-from mmddas.visualization.comparison_figure import _labels
+from mmddas.visualization.comparison_figure import _figure, _labels
 
 
 def by_seed(*values):
@@ -107,3 +107,17 @@ def test_the_figure_names_files_without_the_folders_that_they_share():
     assert _labels(['none', 'runs/a/policy.json']) == ['none', 'a/policy.json']  # and policy.json would not say whose
     for unchanged in (['none', 'zoph_v1'], ['policy.json', 'none'], ['/runs/a.json', 'b/c.json']):
         assert _labels(unchanged) == unchanged
+
+
+@pytest.mark.parametrize('first', ['none', 'my_first_data_set/recommended_detection_{seed}.json'])
+def test_nothing_that_the_figure_says_is_cut_off(first):
+    other = 'my_second_data_set/recommended_detection_{seed}.json'
+    figure = _figure(compare({first: by_seed(0.30, 0.31), other: by_seed(0.34, 0.35)}, seeds=2))
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    texts = [*axes.get_yticklabels(), axes.xaxis.label, *figure.texts]
+    assert sum(first in text.get_text() for text in texts) == 2  # its row, and what others are compared with
+    for text in texts:
+        place = text.get_window_extent()
+        assert figure.bbox.x0 <= place.x0 and place.x1 <= figure.bbox.x1, text.get_text()
+        assert figure.bbox.y0 <= place.y0 and place.y1 <= figure.bbox.y1, text.get_text()

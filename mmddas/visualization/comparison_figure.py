@@ -17,6 +17,12 @@ def draw_comparison(comparison: Comparison, path: str | os.PathLike) -> None:
     A bar is the 95% interval of the difference to the first policy, drawn about the policy's mean: where it leaves the
     first policy's line out, the difference is beyond chance.
     """
+    figure = _figure(comparison)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+
+
+def _figure(comparison: Comparison) -> Figure:
     rows = comparison.sorted_rows
     figure = Figure(figsize=(8, 1.2 + 0.45 * len(rows)), layout='constrained')
     axes = figure.subplots()
@@ -35,12 +41,15 @@ def draw_comparison(comparison: Comparison, path: str | os.PathLike) -> None:
             ends = [reference.mean + difference.low, reference.mean + difference.high]
             axes.plot(ends, [place, place], '-', linewidth=2, color=colour, zorder=3)
         axes.plot([centre], [place], 'D', markersize=6, color=colour, zorder=4)
-    axes.set_yticks(range(len(rows)), _labels([row.name for row in rows]))
+    labels = dict(zip([row.name for row in rows], _labels([row.name for row in rows]), strict=True))
+    axes.set_yticks(range(len(rows)), [*labels.values()])
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlabel(f'{comparison.metric}\nbars: 95% intervals of the difference to {comparison.first}, paired by seed')
+    axes.set_xlabel(comparison.metric)
+    first = labels.get(comparison.first, comparison.first)
+    # Of the whole figure: where names are long, the axes are too narrow for it.
+    figure.supxlabel(f'bars: 95% intervals of the difference to {first}, paired by seed', fontsize='medium')
     axes.spines[['top', 'right']].set_visible(False)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150)
+    return figure
 
 
 def _labels(names: list[str]) -> list[str]:
