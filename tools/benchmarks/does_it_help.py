@@ -20,6 +20,7 @@ from mmengine.config import Config
 from yardstick import differences
 
 from mmddas.core import PolicySchedule
+from mmddas.core.estimators.shrinkage import within_divergence
 from mmddas.core.files import write_text
 from mmddas.core.named import uniform
 from mmddas.trainings import Results
@@ -98,23 +99,19 @@ def measured(args: argparse.Namespace, config: Config, space: str) -> Path:
     An operation's levels are equally likely; what has not been measured (Identity) adds nothing.
     """
     name = Path(args.config).stem
+    file = Path('docs/policies/comparisons') / name / f'{MEASURED}_{space}.json'
+    if file.is_file():
+        return file
     if name not in YARDSTICKS:
         raise SystemExit(f'nothing has been measured of operations with {name}, only with {", ".join(YARDSTICKS)}')
     rows = Results(ROOT / f'docs/data/yardstick/{YARDSTICKS[name]}.jsonl').rows()
     worth = {op: np.mean([*by_seed.values()]) for op, by_seed in differences(rows, config.yardstick.metric).items()}
     content = uniform(space).to_dict()
     added = np.array([worth.get(candidate['op'], 0.0) for candidate in content['candidates']])
-    added /= np.abs(added).max()
-    low, high = 0.0, 1e4  # of a temperature's inverse, with which the divergence grows
-    for _ in range(60):
-        middle = (low + high) / 2
-        probs = np.exp(middle * (added - added.max()))
-        probs /= probs.sum()
-        divergence = (probs * np.log(np.maximum(probs, 1e-300) * len(probs))).sum()
-        low, high = (low, middle) if divergence > DIVERGENCE else (middle, high)
+    logits = within_divergence(DIVERGENCE, 1e4 * added / np.abs(added).max())
+    probs = np.exp(logits - logits.max())
     for epoch in content['epochs']:
-        epoch['op_probs'] = probs.tolist()
-    file = Path('docs/policies/comparisons') / name / f'{MEASURED}_{space}.json'
+        epoch['op_probs'] = list(probs / probs.sum())
     PolicySchedule.from_dict(content).save(file)
     return file
 

@@ -84,7 +84,7 @@ class ShrinkageEstimator(PolicyEstimator):
             return False
         means, spread = self.evidence.shrunk()
         logits = -self.strength * means / spread if spread else np.zeros(len(means))
-        self.policy.op_logits.copy_(torch.from_numpy(_within(self.max_divergence, logits)))
+        self.policy.op_logits.copy_(torch.from_numpy(within_divergence(self.max_divergence, logits)))
         return True
 
     def state_dict(self) -> dict:
@@ -95,7 +95,7 @@ class ShrinkageEstimator(PolicyEstimator):
         self.past.load_state_dict(state['past'])
 
 
-def _within(max_divergence: float, logits: np.ndarray) -> np.ndarray:
+def within_divergence(max_divergence: float, logits: np.ndarray) -> np.ndarray:
     """The logits, scaled down where the softmax of them is further from uniform than that."""
 
     def divergence(scale: float) -> float:
