@@ -1,0 +1,11 @@
+"""``cards_webcam.py`` with images of twice the side, for twice the epochs: whether its small training misleads."""
+
+_base_ = ['./cards_webcam.py']
+
+searches_of = 'cards_webcam'
+resize = dict(type='Resize', scale=(384, 288), keep_ratio=True)
+train_pipeline = [*_base_.load, dict(type='DDASAugment'), resize, *_base_.flip_and_pack]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=[dict(type='LoadImageFromFile'), resize, *_base_.test_pack]))
+test_dataloader = val_dataloader
+train_cfg = dict(max_epochs=80, val_interval=80)
