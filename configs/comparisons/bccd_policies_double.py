@@ -1,9 +1,9 @@
-"""``bccd_policies.py`` with images of twice the side, for twice the epochs: whether its small training misleads."""
+"""``bccd_policies.py`` with nearly twice the pixels, for twice the epochs: whether so small a training misleads."""
 
 _base_ = ['./bccd_policies.py']
 
 searches_of = 'bccd_policies'
-resize = dict(type='Resize', scale=(480, 360), keep_ratio=True)
+resize = dict(type='Resize', scale=(320, 240), keep_ratio=True)
 train_pipeline = [*_base_.load, dict(type='DDASAugment'), resize, *_base_.flip_and_pack]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=[dict(type='LoadImageFromFile'), resize, *_base_.test_pack]))

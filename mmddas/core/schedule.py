@@ -15,7 +15,7 @@ from .files import write_text
 from .policy import AugmentationPolicy
 from .policy_file import PolicyFileError, Reader, content_of, text_of
 from .search_space import SearchSpace
-from .snapshots import PolicySnapshot
+from .snapshots import ListedSnapshot, PolicySnapshot
 
 
 class PolicySchedule:
@@ -67,6 +67,22 @@ class PolicySchedule:
     def static(self) -> PolicySchedule:
         """The last snapshot alone, for all epochs."""
         return PolicySchedule(self.space, self.snapshots[-1:], self.meta, self.findings)
+
+    def with_total_prob(self, total_prob: float) -> PolicySchedule:
+        """The same p_o, with this p_tp throughout.
+
+        Raises:
+            ValueError: It is no probability, or the policy lists sub-policies, whose operations have their own.
+        """
+        if isinstance(total_prob, bool) or not isinstance(total_prob, (int, float)) or not 0 <= total_prob <= 1:
+            raise ValueError(f'total_prob must be a probability from 0 to 1, got {total_prob!r}')
+        if any(isinstance(snapshot, ListedSnapshot) for snapshot in self.snapshots):
+            raise ValueError(
+                'total_prob cannot be set of a policy that lists sub-policies: every image gets one of them, and each '
+                'operation has a probability of its own'
+            )
+        snapshots = [dataclasses.replace(snapshot, total_prob=float(total_prob)) for snapshot in self.snapshots]
+        return PolicySchedule(self.space, snapshots, self.meta, self.findings)
 
     def at(self, epoch: int, max_epochs: int) -> PolicySnapshot:
         """The snapshot for ``epoch`` (from 0) of ``max_epochs``: number floor(epoch * T / max_epochs).

@@ -98,6 +98,35 @@ def test_what_is_no_name_is_refused(name, error, message):
         load_policy(name)
 
 
+def test_a_file_can_have_another_total_prob(tmp_path):
+    path = tmp_path / 'policy.json'
+    load_policy('randaugment:cifar').save(path)
+    schedule, changed = load_policy(path), load_policy(f'{path}:total_prob=0.7')
+    assert [snapshot.total_prob for snapshot in changed.snapshots] == [0.7] and changed.space == schedule.space
+    assert np.array_equal(changed.snapshots[0].op_probs, schedule.snapshots[0].op_probs)
+    path.rename(tmp_path / 'odd:total_prob=1')
+    assert load_policy(tmp_path / 'odd:total_prob=1').snapshots == schedule.snapshots
+
+
+@pytest.mark.parametrize(
+    ('behind', 'message'),
+    [
+        ('total_prob=2', 'policy.json:total_prob=2: total_prob must be a probability from 0 to 1, got 2$'),
+        ('total_prob=much', "policy.json:total_prob=much: total_prob must be a number, got 'much'$"),
+        ('level=3', r"policy.json:level=3: behind a file stands total_prob=\.\.\. or nothing, got 'level=3'"),
+    ],
+)
+def test_what_no_file_takes_is_refused(tmp_path, behind, message):
+    load_policy('uniform').save(tmp_path / 'policy.json')
+    with pytest.raises(ValueError, match=message):
+        load_policy(f'{tmp_path}/policy.json:{behind}')
+
+
+def test_a_list_of_sub_policies_has_no_total_prob():
+    with pytest.raises(ValueError, match='zoph_v1:total_prob=0.5: .*each operation has a probability of its own'):
+        load_policy('zoph_v1:total_prob=0.5')
+
+
 def test_policies_of_files_are_read_as_ever(tmp_path):
     load_policy('uniform').save(tmp_path / 'policy.json')
     assert load_policy(tmp_path / 'policy.json').snapshots == load_policy(str(tmp_path / 'policy.json')).snapshots

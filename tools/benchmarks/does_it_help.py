@@ -150,7 +150,10 @@ def main() -> None:
     parser.add_argument('--seeds', type=int, default=3, help='of the trainings, and of the searches (default: 3)')
     parser.add_argument('--jobs', type=int, default=2, help='trainings, or searches, at a time (default: 2)')
     parser.add_argument(
-        '--only', nargs='+', metavar='POLICY', help='these alone: none, paper_detection, opposite_detection, ...'
+        '--only',
+        nargs='+',
+        metavar='POLICY',
+        help='these alone: none, opposite_detection, recommended_detection:total_prob=0.7, ...',
     )
     args = parser.parse_args()
     config = Config.fromfile(args.config)
@@ -159,33 +162,42 @@ def main() -> None:
     searched = {f'{kind}_{space}': (kind, space) for space in spaces for kind in (*ESTIMATORS, *POWERS)}
     names = ['none', *(f'uniform:{space}' for space in spaces), f'trivialaugment:{spaces[0]}', RANDAUGMENT]
     names = args.only or [*names, *PUBLISHED[task], *(name for name in searched if searched[name][0] in ESTIMATORS)]
+    rows = [name.partition(':')[0] for name in names]  # recommended_cifar of recommended_cifar:total_prob=0.7
     # Several rows may be of one search, which runs once.
     wanted = [
         (source_of(kind), space, seed)
         for seed in range(args.seeds)
-        for kind, space in (searched[name] for name in names if name in searched)
+        for kind, space in (searched[row] for row in rows if row in searched)
     ]
     wanted = list(dict.fromkeys(wanted))
     with ThreadPoolExecutor(args.jobs) as pool:
         files = list(pool.map(lambda item: search(args, config, *item), wanted))
     found = {f'{kind}_{space}': file for (kind, space, _), file in zip(wanted, files, strict=True)}
-    for name in names:
-        if name in searched and searched[name][0] in POWERS:
-            kind, space = searched[name]
-            found[name] = found[f'{source_of(kind)}_{space}'].with_stem(f'{name}_{{seed}}')
+    for row in rows:
+        if row in searched and searched[row][0] in POWERS:
+            kind, space = searched[row]
+            found[row] = found[f'{source_of(kind)}_{space}'].with_stem(f'{row}_{{seed}}')
             for seed in range(args.seeds):
-                kept = found[name].with_stem(f'{name}_{seed}')
+                kept = found[row].with_stem(f'{row}_{seed}')
                 raised(PolicySchedule.load(kept.with_stem(f'{source_of(kind)}_{space}_{seed}')), POWERS[kind]).save(
                     kept
                 )
     for space in spaces:
-        if f'{MEASURED}_{space}' in names:
+        if f'{MEASURED}_{space}' in rows:
             found[f'{MEASURED}_{space}'] = measured(args, config, space)
     if RANDAUGMENT in names:
         found[RANDAUGMENT] = chosen_level(args, config, spaces[0])
     stem = Path(args.config).stem
-    compare(args, args.config, [found.get(name, name) for name in names], args.seeds, stem)
-    print_hours(stem, config.get('searches_of', stem), {name: found.get(name, name) for name in names}, args.seeds)
+    policies = {name: with_settings(found, name) for name in names}
+    compare(args, args.config, [*policies.values()], args.seeds, stem)
+    print_hours(stem, config.get('searches_of', stem), policies, args.seeds)
+
+
+def with_settings(found: dict[str, str | Path], name: str) -> str:
+    """What ``mmddas compare`` is given for a row: a file in place of its name, with what stands behind that."""
+    row, colon, settings = name.partition(':')
+    file = found.get(row)
+    return f'{file}{colon}{settings}' if isinstance(file, Path) else str(found.get(name, name))
 
 
 def print_hours(name: str, searches_of: str, policies: dict[str, str | Path], seeds: int) -> None:
@@ -195,7 +207,7 @@ def print_hours(name: str, searches_of: str, policies: dict[str, str | Path], se
     )
     print('| | hours of trainings | of searches |\n| --- | --- | --- |')
     for kind, policy in policies.items():
-        first, _, space = kind.partition('_')
+        first, _, space = kind.partition(':')[0].partition('_')
         of_searches = [f'{source_of(first)}_{space}_{seed}' for seed in range(seeds)]
         searched = [row for row in searches if row['name'] in of_searches] if kind != RANDAUGMENT else chosen
         trained = [row for row in rows if row['name'] == str(policy) and row['seed'] < seeds]
