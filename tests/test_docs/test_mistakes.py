@@ -107,6 +107,15 @@ mistake('Policy files', 'The file is cut short, or no JSON')(lambda world: world
 mistake('Policy files', 'It is not there')(lambda world: DDASAugment('policy.json'))
 mistake('Policy files', 'There is no policy of that name')(lambda world: DDASAugment('zoph_v9'))
 mistake('Policy files', 'A named policy gets what it does not take')(lambda world: DDASAugment('uniform:prob=0.5'))
+mistake('Policy files', 'p_tp is set of a list of sub-policies')(lambda world: DDASAugment('zoph_v1:total_prob=0.5'))
+
+
+@mistake('Policy files', 'A file gets what it does not take')
+def _(world):
+    Path('policy.json').write_text(json.dumps(POLICY))
+    DDASAugment('policy.json:prob=0.5')
+
+
 mistake('Policy files', 'A listed operation has no probability')(
     lambda world: world.policy(dict(sub_policies=[[dict(op='Equalize')]]))
 )
