@@ -135,8 +135,7 @@ def chosen_level(args: argparse.Namespace, config: Config, space: str) -> str:
     write_text(path, apart.pretty_text)
     policies = [f'randaugment:{space}:level={level}' for level in LEVELS]
     results = compare(args, path, policies, 1, name)
-    # Of each the last: a config may have changed since the first.
-    rows = {row['name']: row for row in Results(results).rows() if row['name'] in policies and row['seed'] == 0}
+    rows = {row['name']: row for row in last_of_each(results) if row['name'] in policies and row['seed'] == 0}
 
     def value(row: dict) -> float:
         return row['evaluations'][max(row['evaluations'], key=int)][config.yardstick.metric]
@@ -200,10 +199,15 @@ def with_settings(found: dict[str, str | Path], name: str) -> str:
     return f'{file}{colon}{settings}' if isinstance(file, Path) else str(found.get(name, name))
 
 
+def last_of_each(path: Path) -> list[dict]:
+    """Results, without those that a later one of the same name and seed has superseded."""
+    return [*{(row['name'], row.get('seed')): row for row in Results(path).rows()}.values()]
+
+
 def print_hours(name: str, searches_of: str, policies: dict[str, str | Path], seeds: int) -> None:
     """What every row has cost, in hours of one core; RandAugment's choice is a search."""
     rows, chosen, searches = (
-        Results(DATA / f'{stem}.jsonl').rows() for stem in (name, f'{name}_choosing', f'{searches_of}_searches')
+        last_of_each(DATA / f'{stem}.jsonl') for stem in (name, f'{name}_choosing', f'{searches_of}_searches')
     )
     print('| | hours of trainings | of searches |\n| --- | --- | --- |')
     for kind, policy in policies.items():

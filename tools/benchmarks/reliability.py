@@ -4,7 +4,8 @@ Each seed's search is recorded by ``record.py``, unless its file is there. For e
 compared, the effects of operations and candidates are told from its steps, and their ranks correlated (Spearman):
 between the halves of a search, and between seeds; beside it is the same with the sub-policies of each step shuffled
 among its views, which leaves everything as it is but what effects are about. ``shrunk`` are the candidates' effects as
-ShrinkageEstimator has them, levels sharing strength.
+ShrinkageEstimator has them, levels sharing strength. ``mean`` is that of the alignments of each search, in units of
+their mean size: positive where an augmented step lowers S_val's loss by less than the plain one.
 
     python tools/benchmarks/reliability.py configs/ddas/retinanet_thin_bccd.py --seeds 0 1 2
 """
@@ -151,7 +152,7 @@ def main() -> None:
     steps = ', '.join(str(len(record.indices)) for record in records)
     print(f'\n{args.config}: seeds {args.seeds}, {steps} steps; rank correlations (of shuffled sub-policies)\n')
     columns = [f'{name}: {kind}' for name in ('halves', 'seeds') for kind in KINDS]
-    print(f'{"compared along":20}' + ''.join(f'{column:>20}' for column in columns) + '   stand out')
+    print(f'{"compared along":20}' + ''.join(f'{column:>20}' for column in columns) + '   stand out, mean')
     for way in records[0].alignments:
         found = compared(records, way)
         nulls = [compared(records, way, shuffle) for shuffle in range(args.shuffles)]
@@ -161,7 +162,9 @@ def main() -> None:
             for kind in KINDS
         ]
         count = [int(record.evidence(way).findings().operation_effects.stand_out().sum()) for record in records]
-        print(f'{way:20}' + ''.join(f'{cell:>20}' for cell in cells) + f'   {count}', flush=True)
+        of_searches = [record.alignments[way] for record in records]
+        means = [f'{alignments.mean() / np.abs(alignments).mean():+.2f}' for alignments in of_searches]
+        print(f'{way:20}' + ''.join(f'{cell:>20}' for cell in cells) + f'   {count} {" ".join(means)}', flush=True)
 
 
 if __name__ == '__main__':
