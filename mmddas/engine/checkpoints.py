@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 from mmengine.dist import barrier
@@ -64,7 +65,7 @@ def check_checkpoint(name: str) -> str:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is none that PyTorch writes.
+        ValueError: It is none that PyTorch writes, or not all of one.
     """
     if '://' in name:
         return name
@@ -74,6 +75,14 @@ def check_checkpoint(name: str) -> str:
         begin = file.read(2)
     if begin not in _BEGINNINGS:
         raise ValueError(f'{name!r} is no checkpoint: PyTorch writes zip files, and that is none')
+    if begin == b'PK':
+        try:
+            with zipfile.ZipFile(name) as archive:
+                members = archive.namelist()
+        except zipfile.BadZipFile:  # their table is at the end
+            raise ValueError(f'{name!r} is cut short: copy or download the checkpoint again') from None
+        if not any(member.endswith('/data.pkl') for member in members):
+            raise ValueError(f'{name!r} is no checkpoint: a zip file, but none of those that PyTorch writes')
     return name
 
 

@@ -4,11 +4,13 @@ import importlib
 import json
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
@@ -454,6 +456,23 @@ def _(world):
 def _(world):
     world.search_config().dump('search.py')
     world.command('test', 'search.py', 'search.py')
+
+
+@mistake('Commands', 'The checkpoint is another zip file')
+def _(world):
+    world.search_config().dump('search.py')
+    with zipfile.ZipFile('photos.zip', 'w') as archive:
+        archive.writestr('photos/1.jpg', b'')
+    world.command('test', 'search.py', 'photos.zip')
+
+
+@mistake('Commands', 'The download of the checkpoint broke off')
+def _(world):
+    world.search_config().dump('search.py')
+    torch.save(dict(weights=torch.zeros(1000)), 'epoch_1.pth')
+    whole = Path('epoch_1.pth').read_bytes()
+    Path('epoch_1.pth').write_bytes(whole[: len(whole) // 2])
+    world.command('test', 'search.py', 'epoch_1.pth')
 
 
 @mistake('Commands', 'The work dir is of an earlier run')
