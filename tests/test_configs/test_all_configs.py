@@ -1,5 +1,7 @@
 """Every config of the repository builds as it is, on tiny data, and runs two iterations and, where it has one, an
-evaluation. Sizes of images and batches are made small; networks, pipelines, losses and optimizers are the config's."""
+evaluation. Sizes of images and batches are made small; networks, pipelines, losses and optimizers are the config's.
+
+Those that leave something out of another config run in the slow tests."""
 
 import itertools
 from pathlib import Path
@@ -16,6 +18,7 @@ from mmddas.engine.build import build_policy_optimizers
 CONFIGS = Path(__file__).parents[2] / 'configs'
 DETECTION = sorted(path.name for path in (CONFIGS / 'ddas').glob('*.py'))
 CLASSIFICATION = sorted(path.name for path in (CONFIGS / 'ddas_cls').glob('*.py'))
+LEAVE_OUT = ('_baseline.py', '_fixed.py', '_static.py')
 SIZE = 64
 
 
@@ -96,12 +99,16 @@ def _run(config: Config) -> Runner:
     return runner
 
 
-@pytest.mark.parametrize('name', DETECTION)
+def most(names):
+    return [pytest.param(name, marks=[pytest.mark.slow] * name.endswith(LEAVE_OUT)) for name in names]
+
+
+@pytest.mark.parametrize('name', most(DETECTION))
 def test_detection_config_runs(name, tiny):
     _run(tiny(CONFIGS / 'ddas' / name))
 
 
-@pytest.mark.parametrize('name', CLASSIFICATION)
+@pytest.mark.parametrize('name', most(CLASSIFICATION))
 def test_classification_config_runs(name, tiny):
     _run(tiny(CONFIGS / 'ddas_cls' / name))
 

@@ -101,6 +101,7 @@ def test_an_estimator_without_optimizers_takes_none(search_config):
         build(config).train()
 
 
+@pytest.mark.slow  # one with another estimator, and one that is killed, are in the fast tests
 def test_a_resumed_search_ends_as_an_uninterrupted_one(search_config):
     whole = search_config({'train_cfg.max_epochs': 3}, name='whole')
     build(whole).train()
@@ -196,7 +197,8 @@ def endless_s_val(config):
     return config
 
 
-@pytest.mark.parametrize('change', [shorter_passes, pytest.param(endless_s_val, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize('change', [shorter_passes, endless_s_val])
 def test_passes_of_another_length_than_they_say_are_resumed_in_the_right_place(search_config, change):
     whole = change(search_config({'train_cfg.max_epochs': 3}, name='whole'))
     runner = build(whole)
