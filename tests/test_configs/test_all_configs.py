@@ -1,7 +1,7 @@
 """Every config of the repository builds as it is, on tiny data, and runs two iterations and, where it has one, an
 evaluation. Sizes of images and batches are made small; networks, pipelines, losses and optimizers are the config's.
 
-Those that leave something out of another config run in the slow tests."""
+Those that leave something out of another config, or are deeper, run in the slow tests."""
 
 import itertools
 from pathlib import Path
@@ -19,6 +19,7 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 DETECTION = sorted(path.name for path in (CONFIGS / 'ddas').glob('*.py'))
 CLASSIFICATION = sorted(path.name for path in (CONFIGS / 'ddas_cls').glob('*.py'))
 LEAVE_OUT = ('_baseline.py', '_fixed.py', '_static.py')
+DEEPER = ('retinanet_r101', 'resnet200')
 SIZE = 64
 
 
@@ -100,7 +101,10 @@ def _run(config: Config) -> Runner:
 
 
 def most(names):
-    return [pytest.param(name, marks=[pytest.mark.slow] * name.endswith(LEAVE_OUT)) for name in names]
+    return [
+        pytest.param(name, marks=[pytest.mark.slow] * (name.endswith(LEAVE_OUT) or name.startswith(DEEPER)))
+        for name in names
+    ]
 
 
 @pytest.mark.parametrize('name', most(DETECTION))

@@ -101,8 +101,9 @@ def test_a_search_killed_at_a_random_moment_and_resumed_ends_as_if_it_had_not_be
     check_a_kill(config_file, tmp_path / 'killed', random.Random(seed).uniform(0.1, 1.0) * seconds, expected)
 
 
-@pytest.mark.parametrize('to_all', [True, pytest.param(False, marks=pytest.mark.slow)], ids=['all', 'leader'])
-@pytest.mark.parametrize('number', [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.slow  # a search in this process is told to stop in the fast tests
+@pytest.mark.parametrize('to_all', [True, False], ids=['all', 'leader'])
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_search_with_its_workers_and_a_checkpoint(config_file, uninterrupted, tmp_path, number, to_all):
     """Also one that all processes get, data workers among them: from a terminal, or from a cluster."""
     work_dir = tmp_path / 'stopped'

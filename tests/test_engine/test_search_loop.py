@@ -168,6 +168,7 @@ def test_a_search_told_to_stop_goes_on_from_the_very_iteration(request, search_c
     assert final_policy(resumed.cfg) == final_policy(whole)
 
 
+@pytest.mark.slow
 def test_a_search_can_be_resumed_from_checkpoints_of_iterations(search_config):
     whole = search_config()
     whole.default_hooks.checkpoint.update(by_epoch=False, interval=2, max_keep_ckpts=-1)

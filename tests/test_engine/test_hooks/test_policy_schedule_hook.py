@@ -184,7 +184,8 @@ def test_any_number_of_epochs_replays_the_whole_schedule(build, epochs):
     assert greys_by_epoch(runner) == replayed(epochs)
 
 
-@pytest.mark.parametrize('loader', [WORKERS[1], pytest.param(WORKERS[2], marks=pytest.mark.slow)], ids=name)
+@pytest.mark.slow
+@pytest.mark.parametrize('loader', WORKERS[1:3], ids=name)
 def test_spawned_workers_follow_the_epochs(build, loader):
     """They start from nothing: data set, policy and epoch are handed to them."""
     runner = build(epochs=2, multiprocessing_context='spawn', **loader)
