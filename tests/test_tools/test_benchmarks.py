@@ -62,7 +62,8 @@ def test_differences_on_several_data_are_put_together_in_units_of_their_noise(tm
     """mAP by 0.02 better where seeds differ by 0.01, accuracy by 1 point worse where they differ by 1: 2 and -1."""
 
     def result(name: str, seed: int, metric: str, value: float) -> str:
-        return json.dumps(dict(name=name, seed=seed, evaluations={'1': {metric: 0.0}, '12': {metric: value}}))
+        evaluations = {'1': {metric: 0.0}, '12': {metric: value}}
+        return json.dumps(dict(name=name, seed=seed, seconds=60, evaluations=evaluations))
 
     searched = {'bccd_policies': ('detection', 'coco/bbox_mAP', 0.4, 0.01, 0.02)}
     searched['cifar10_4k_policies'] = 'cifar', 'accuracy/top1', 65.0, 1.0, -1.0
@@ -74,6 +75,7 @@ def test_differences_on_several_data_are_put_together_in_units_of_their_noise(tm
             lines.append(result(file, seed, metric, middle + better + away))
         (tmp_path / f'{config}.jsonl').write_text('\n'.join(lines) + '\n')
     (tmp_path / 'lengths.jsonl').write_text('{}\n')
+    monkeypatch.syspath_prepend(ROOT / 'tools/benchmarks')
     monkeypatch.setattr(sys, 'argv', ['searched_or_uniform.py', '--results', str(tmp_path)])
     runpy.run_path(str(ROOT / 'tools/benchmarks/searched_or_uniform.py'), run_name='__main__')
     found = capsys.readouterr().out.splitlines()

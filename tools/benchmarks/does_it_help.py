@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
+from tables import table_of_comparison
 from yardstick import differences
 
 from mmddas.core import PolicySchedule
@@ -188,8 +189,8 @@ def main() -> None:
         found[RANDAUGMENT] = chosen_level(args, config, spaces[0])
     stem = Path(args.config).stem
     policies = {name: with_settings(found, name) for name in names}
-    compare(args, args.config, [*policies.values()], args.seeds, stem)
-    print_hours(stem, config.get('searches_of', stem), policies, args.seeds)
+    results = compare(args, args.config, [*policies.values()], args.seeds, stem)
+    print('\n'.join(table_of_comparison(results)))
 
 
 def with_settings(found: dict[str, str | Path], name: str) -> str:
@@ -202,21 +203,6 @@ def with_settings(found: dict[str, str | Path], name: str) -> str:
 def last_of_each(path: Path) -> list[dict]:
     """Results, without those that a later one of the same name and seed has superseded."""
     return [*{(row['name'], row.get('seed')): row for row in Results(path).rows()}.values()]
-
-
-def print_hours(name: str, searches_of: str, policies: dict[str, str | Path], seeds: int) -> None:
-    """What every row has cost, in hours of one core; RandAugment's choice is a search."""
-    rows, chosen, searches = (
-        last_of_each(DATA / f'{stem}.jsonl') for stem in (name, f'{name}_choosing', f'{searches_of}_searches')
-    )
-    print('| | hours of trainings | of searches |\n| --- | --- | --- |')
-    for kind, policy in policies.items():
-        first, _, space = kind.partition(':')[0].partition('_')
-        of_searches = [f'{source_of(first)}_{space}_{seed}' for seed in range(seeds)]
-        searched = [row for row in searches if row['name'] in of_searches] if kind != RANDAUGMENT else chosen
-        trained = [row for row in rows if row['name'] == str(policy) and row['seed'] < seeds]
-        hours = (sum(row['seconds'] for row in found) / 3600 for found in (trained, searched))
-        print(f'| {kind} | ' + ' | '.join(f'{number:.2f}' for number in hours) + ' |')
 
 
 if __name__ == '__main__':

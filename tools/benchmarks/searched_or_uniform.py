@@ -13,9 +13,9 @@ import math
 from pathlib import Path
 
 import numpy as np
+from tables import rows_of
 
 from mmddas.comparison import Difference
-from mmddas.trainings import Results
 
 ROOT = Path(__file__).parents[2]
 PAIRS = [('uniform:' + space, 'recommended_' + space) for space in ('detection', 'detection_wide', 'cifar')]
@@ -23,12 +23,7 @@ PAIRS = [('uniform:' + space, 'recommended_' + space) for space in ('detection',
 
 def values_of(path: Path) -> dict[str, dict[int, float]]:
     """The metric after the last epoch, by row and seed; a searched policy has the name of its file, without seed."""
-    found = {}
-    for row in Results(path).rows():
-        name = Path(row['name']).stem.removesuffix('_{seed}')
-        last = row['evaluations'][max(row['evaluations'], key=int)]
-        found.setdefault(name, {})[row['seed']] = last.get('coco/bbox_mAP', last.get('accuracy/top1'))
-    return found
+    return {Path(row.policy).stem.removesuffix('_{seed}'): row.values for row in rows_of(path)}
 
 
 def noise(values: dict[str, dict[int, float]]) -> float:
