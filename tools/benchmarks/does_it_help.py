@@ -24,11 +24,14 @@ from mmddas.core import PolicySchedule
 from mmddas.core.estimators.shrinkage import within_divergence
 from mmddas.core.files import write_text
 from mmddas.core.named import uniform
+from mmddas.derivation import set_policy
 from mmddas.trainings import Results
 
 ROOT = Path(__file__).parents[2]
 DATA = Path('docs/data/comparisons')
 ESTIMATORS = {'recommended': 'ShrinkageEstimator', 'paper': 'PaperEstimator'}
+# The recommended search of a network that the config has trained without a policy.
+TRAINED = 'trained'
 # Whether there is worth in what the recommended search tells apart: its p_o to this power, more of it and the opposite.
 POWERS = {'sharpened': 2.0, 'opposite': -2.0}
 # What a perfect search could give: the order of operations that trainings with each alone have measured, on the test
@@ -55,7 +58,9 @@ def search(args: argparse.Namespace, config: Config, kind: str, space: str, seed
     if 'searches_of' in config:
         raise SystemExit(f'{kept} is not there: answer configs/comparisons/{name}.py first')
     work_dir = Path('work_dirs/comparisons') / name / kept.stem
-    settings = [f'train_cfg.estimator.type={ESTIMATORS[kind]}', f'randomness.seed={seed}']
+    settings = [f'train_cfg.estimator.type={ESTIMATORS.get(kind, "ShrinkageEstimator")}', f'randomness.seed={seed}']
+    if kind == TRAINED:
+        settings.append(f'load_from={trained_network(args, config, seed)}')
     command = [ROOT / 'tools/search.py', args.config, '--space', space]
     command += ['--val-ann', config.val_ann] if 'val_ann' in config else []
     if 'config' in config.search:
@@ -66,17 +71,33 @@ def search(args: argparse.Namespace, config: Config, kind: str, space: str, seed
         settings += [f'optim_wrapper.optimizer.{option}' for option in (*SGD, f'lr={config.search.sgd}')]
     work_dir.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    print(f'Searching {kept}; log: {work_dir}/search.log', flush=True)
-    with (work_dir / 'search.log').open('ab') as log:
-        subprocess.run(
-            [sys.executable, *map(str, command), '--work-dir', str(work_dir), '--resume', '--cfg-options', *settings],
-            check=True,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
+    run([*command, '--work-dir', work_dir, '--resume', '--cfg-options', *settings], work_dir / 'search.log')
     Results(DATA / f'{name}_searches.jsonl').add(dict(name=kept.stem, seconds=round(time.monotonic() - began)))
     PolicySchedule.load(work_dir / 'policy.json').save(kept)
     return files
+
+
+def trained_network(args: argparse.Namespace, config: Config, seed: int) -> Path:
+    """Its checkpoint, which stays in the work dir; ``mmddas compare`` keeps none."""
+    if 'val_ann' not in config:
+        raise SystemExit(f'S_val of {args.config} is of the images that the network would know by heart; want val_ann')
+    work_dir = Path('work_dirs/comparisons') / Path(args.config).stem / f'network_{seed}'
+    checkpoint = work_dir / f'epoch_{config.train_cfg.max_epochs}.pth'
+    if not checkpoint.is_file():
+        plain = Config(config.to_dict())
+        set_policy(plain, None)
+        path = work_dir / 'network.py'
+        write_text(path, plain.pretty_text)
+        command = [ROOT / 'tools/train.py', path, '--work-dir', work_dir, '--resume']
+        run([*command, '--cfg-options', f'randomness.seed={seed}'], work_dir / 'train.log')
+    return checkpoint
+
+
+def run(command: list, log: Path) -> None:
+    """A tool of this repository, and what it prints into a file."""
+    print(f'{log} is being written', flush=True)
+    with log.open('ab') as file:
+        subprocess.run([sys.executable, *map(str, command)], check=True, stdout=file, stderr=subprocess.STDOUT)
 
 
 def source_of(kind: str) -> str:
@@ -159,7 +180,7 @@ def main() -> None:
     config = Config.fromfile(args.config)
     task = 'detection' if config.default_scope == 'mmdet' else 'classification'
     spaces = SPACES[task]
-    searched = {f'{kind}_{space}': (kind, space) for space in spaces for kind in (*ESTIMATORS, *POWERS)}
+    searched = {f'{kind}_{space}': (kind, space) for space in spaces for kind in (*ESTIMATORS, TRAINED, *POWERS)}
     names = ['none', *(f'uniform:{space}' for space in spaces), f'trivialaugment:{spaces[0]}', RANDAUGMENT]
     names = args.only or [*names, *PUBLISHED[task], *(name for name in searched if searched[name][0] in ESTIMATORS)]
     rows = [name.partition(':')[0] for name in names]  # recommended_cifar of recommended_cifar:total_prob=0.7

@@ -46,6 +46,7 @@ KINDS = {
     'measured': 'by the measured worth of operations',
     'paper': "DDAS, the paper's estimator",
     'recommended': 'DDAS as recommended',
+    'trained': 'DDAS as recommended, from a trained network',
     'sharpened': 'DDAS as recommended, p_o squared',
     'opposite': 'DDAS as recommended, p_o to the power of -2',
 }
