@@ -14,7 +14,7 @@ from mmddas.command_line import read_config, read_options
 from mmddas.core import PolicySchedule, PolicySnapshot, SearchSpace
 from mmddas.datasets import find_augments
 from mmddas.datasets.walk import inner_datasets
-from mmddas.derivation import augment_configs, set_policy, type_name
+from mmddas.derivation import augment_configs, policy_for, set_policy, type_name
 from mmddas.visualization import operation_sheet, policy_sheet, write_image
 
 from . import wrong_input_ends
@@ -52,7 +52,7 @@ def sheet_of_config(args: argparse.Namespace) -> np.ndarray:
     if args.policy is not None and not list(augment_configs(config.train_dataloader.dataset)):
         for place in set_policy(config, args.policy):
             print(f'DDASAugment {place}')
-    fill_in_policy(config, args.policy)
+    fill_in_policy(config, None if args.policy is None else policy_for(config, args.policy))
     dataset = build_dataset(config)
     augments = find_augments(dataset)
     if not augments:
@@ -78,7 +78,7 @@ def build_dataset(config: Config) -> object:
     return DATASETS.build(config.train_dataloader.dataset)
 
 
-def fill_in_policy(config: Config, policy: str | None) -> None:
+def fill_in_policy(config: Config, policy: PolicySchedule | None) -> None:
     """Give every DDASAugment of the config the policy; without one, what it gets in a training or search."""
     for augment in augment_configs(config.train_dataloader.dataset):
         if policy is not None or not augment.get('policy'):

@@ -73,9 +73,11 @@ def set_policy(config: Config, policy: str | None) -> list[Place]:
         return []
     placed = []
     if not list(augment_configs(dataset)):
-        # Lengths are the policy's: as it was searched, or as its authors have them.
         settings = augment_settings(look_at(config, find_places(config)))
-        settings.pop('reference_size', None)
+        # Lengths are the policy's, as it was searched or as its authors have them; a generated one has none of its own,
+        # and gets those of a search on the same images.
+        if not _is_generated(str(schedule.meta.get('name', ''))):
+            settings.pop('reference_size', None)
         placed = place_augments(config, settings)
     for node in [*augment_configs(dataset), *mine]:
         node.pop('policy', None)

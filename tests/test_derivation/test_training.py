@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
+from mmddas.core import load_policy
 from mmddas.derivation import evaluate_at_the_end, set_epochs, set_policy
+from mmddas.shapes import make_shapes
 
 CLASSES = ('disc', 'rectangle', 'triangle')
 PIPELINE = [
@@ -72,6 +74,23 @@ def test_a_training_without_the_transform_gets_it_where_it_belongs(shapes):
     assert set_policy(changed, 'zoph_v2') == []
     set_policy(changed, None)
     assert changed.train_dataloader.dataset.pipeline == pipeline
+
+
+def test_generated_policies_have_the_lengths_of_a_search_on_the_same_images(tmp_path):
+    make_shapes(tmp_path, num_train=1, num_val=1, num_test=1, size=128)
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True), *PIPELINE[2:]]
+    files = dict(data_root=f'{tmp_path}/', ann_file='annotations/train.json', data_prefix=dict(img='train/'))
+    plain = dict(type='CocoDataset', metainfo=dict(classes=CLASSES), pipeline=pipeline, **files)
+    load_policy('uniform').save(tmp_path / 'uniform.json')  # as mmddas compare keeps it
+    for policy, size in (
+        ('uniform', 640),
+        ('randaugment:detection:level=3', 640),
+        (str(tmp_path / 'uniform.json'), 640),
+        ('zoph_v1', None),
+    ):
+        changed = config(copy.deepcopy(plain), custom_hooks=[], default_scope='mmdet')
+        set_policy(changed, policy)
+        assert changed.train_dataloader.dataset.pipeline[2].get('reference_size') == size, policy
 
 
 @pytest.mark.parametrize(('size', 'space'), [(32, 'cifar'), (96, 'imagenet')])

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ import pytest
 from mmengine.dataset import BaseDataset, ConcatDataset
 
 from mmddas import ops
+from mmddas.commands import browse
 from mmddas.core import PolicySchedule, PolicySnapshot, SearchSpace
 from mmddas.datasets import DDASAugment
 from mmddas.visualization import augment_sheet, operation_sheet, policy_sheet, sample_sheet, write_image
@@ -212,3 +214,18 @@ def test_the_tool_runs_from_the_command_line(coco):
     result = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith('No boxes:')
+
+
+@pytest.mark.parametrize(('size', 'space'), [(32, 'cifar'), (96, 'imagenet')])
+def test_the_tool_shows_the_policy_that_a_training_would_have(tmp_path, size, space, monkeypatch):
+    (tmp_path / 'cat').mkdir()
+    cv2.imwrite(str(tmp_path / 'cat' / '1.png'), noise(0, size, size))
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='DDASAugment'), dict(type='PackInputs')]
+    dataset = dict(type='CustomDataset', data_prefix=str(tmp_path), pipeline=pipeline)
+    lines = "default_scope = 'mmpretrain'\n", f'train_dataloader = dict(dataset={dataset!r})\n'
+    (tmp_path / 'training.py').write_text(''.join(lines))
+    monkeypatch.setattr(browse, 'policy_sheet', lambda shown, *_: shown)
+    args = Namespace(config=str(tmp_path / 'training.py'), policy='uniform', cfg_options=[], epoch=None)
+    shown = browse.sheet_of_config(Namespace(**vars(args), num=1, draws=1, seed=0))
+    (augment,) = browse.find_augments(shown)
+    assert augment.schedule.space.candidates == SearchSpace.preset(space).candidates
