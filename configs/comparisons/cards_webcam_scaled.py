@@ -1,4 +1,4 @@
-"""``cards_webcam.py`` with lengths in pixels that fit its images, of 320 pixels, as a search that is derived has them."""
+"""``cards_webcam.py`` with lengths in pixels that fit its images of 320 pixels, as a derived search has them."""
 
 _base_ = ['./cards_webcam.py']
 

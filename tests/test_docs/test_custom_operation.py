@@ -26,7 +26,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     for name, code in re.findall(r'```python\n# (\S+)\n(.*?)```', PAGE.read_text(encoding='utf-8'), re.DOTALL):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(code)
+        path.write_text(code.replace('mmddas::ddas/', './'))
     (folder / 'my_package' / '__init__.py').touch()
     monkeypatch.syspath_prepend(folder)
     with mock.patch.dict(ops.OPERATIONS):

@@ -193,7 +193,7 @@ def test_a_search_config_by_hand(mine, shell):
     assert [len(subset['images']) for subset in subsets] == [8, 4]
 
 
-def test_the_three_lines_for_a_training_with_a_policy(mine, shapes):
+def test_the_lines_for_a_training_with_a_policy(mine, shapes):
     code = re.search(r'```python\n(.*?)```', (ROOT / 'README.md').read_text(encoding='utf-8'), re.DOTALL)[1]
     schedule = PolicySchedule.from_dict(
         dict(num_ops=1, candidates=[dict(op='Invert')], epochs=[dict(total_prob=0.5, op_probs=[1.0])])
@@ -203,8 +203,7 @@ def test_the_three_lines_for_a_training_with_a_policy(mine, shapes):
     code = code.replace('[...,', f'[{steps},').replace(
         ', ...]', ", dict(type='Resize', scale=(64, 64)), dict(type='PackDetInputs')]"
     )
-    lines = f"_base_ = ['./my_retinanet.py']\n{code}\ntrain_dataloader = dict(dataset=dict(pipeline=train_pipeline))\n"
-    Path('my_train.py').write_text(lines)
+    Path('my_train.py').write_text(f"_base_ = ['./my_retinanet.py']\n{code}\n")
     config = Config.fromfile('my_train.py')
     config.update(work_dir='work', log_level='ERROR', experiment_name=mine.name)
     config.visualizer.name = mine.name
