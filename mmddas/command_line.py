@@ -97,9 +97,10 @@ def load_config(args: argparse.Namespace) -> Config:
         config.auto_scale_lr.enable = True
     if getattr(args, 'resume', None):
         checkpoint = latest_checkpoint(config.work_dir) if args.resume == 'auto' else check_checkpoint(args.resume)
-        config.resume, config.load_from = checkpoint is not None, checkpoint and str(checkpoint)
-        if not config.resume:
+        if checkpoint is None:  # weights that the config begins with stay
             print(f'There is no checkpoint in {config.work_dir} to resume from: this run starts at the beginning')
+        else:
+            config.update(resume=True, load_from=str(checkpoint))
     return config
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import mmdet
 import pytest
+import torch
 from mmengine.config import Config
 
-from mmddas.command_line import check_data, check_run
+from mmddas.command_line import check_data, check_run, load_config
 from mmddas.commands import command_parser
 from mmddas.commands.search import search_config
 from mmddas.core import PolicySchedule
@@ -174,6 +175,27 @@ def test_a_derived_search_is_resumed_from_its_own_work_dir(run_tool, shapes, tmp
         run_tool('search.py', BASELINE, *derived, *small(shapes, 'train_dataloader', 'val_dataloader'))
         assert (f'There is no checkpoint in {work_dir} to resume' in capsys.readouterr().out) == there_is_none
         assert len(PolicySchedule.load(work_dir / 'policy.json')) == 1
+
+
+@pytest.mark.parametrize('command', ['train', 'search'])
+def test_what_may_be_resumed_begins_with_the_weights_that_its_config_names(command, tmp_path):
+    """``--resume`` in a script that starts again and again is about what the run itself has written."""
+    resumable = ['--work-dir', str(tmp_path / 'work'), '--resume']
+    given = [str(TRAIN if command == 'train' else SEARCH), *resumable, '--cfg-options', 'load_from=coco.pth']
+    args = command_parser(command, f'mmddas {command}').parse_args(given)
+    first = load_config(args)
+    assert first.load_from == 'coco.pth' and not first.get('resume')
+    (tmp_path / 'work').mkdir()
+    torch.save(dict(meta=dict(epoch=1)), tmp_path / 'work' / 'epoch_1.pth')
+    again = load_config(args)
+    assert again.load_from == str(tmp_path / 'work' / 'epoch_1.pth') and again.resume
+
+
+def test_a_derived_search_begins_with_the_weights_that_are_asked_for(shapes, tmp_path):
+    given = [str(BASELINE), '--work-dir', str(tmp_path), '--resume', '--cfg-options', 'load_from=coco.pth']
+    given += [str(option) for option in small(shapes, 'train_dataloader', 'val_dataloader')]
+    config = search_config('mmddas search', command_parser('search', 'mmddas search').parse_args(given))
+    assert config.load_from == 'coco.pth'
 
 
 def final_policy_of(work_dir: Path) -> dict:
