@@ -19,6 +19,9 @@ from pathlib import Path
 
 from .progress import Bar
 
+# As EvaluationRecordHook writes it.
+EVALUATIONS = 'evaluations.jsonl'
+
 
 @dataclass(frozen=True)
 class Training:
@@ -27,8 +30,8 @@ class Training:
     Args:
         name: Of what it is with, a policy for instance.
         seed: Its seed.
-        command: A script and its arguments, ``tools/train.py`` and a config for instance, up to ``--cfg-options`` and
-            some settings, to which the seed and the work dir are added.
+        command: A script and its arguments, up to ``--cfg-options`` and some settings, to which the seed and the work
+            dir are added: ``tools/train.py`` and a config, or what else writes ``evaluations.jsonl`` as that does.
         marks: What its result says beside name and seed. Only a result that says the same is one of this training.
     """
 
@@ -188,24 +191,17 @@ def _run(training: Training, work_dir: Path, children: _Children) -> dict | Path
     """The result, or the log of what went wrong."""
     folder = work_dir / training.folder
     folder.mkdir(parents=True, exist_ok=True)
-    log = folder / 'train.log'
+    log, starts = folder / 'train.log', Results(folder / 'starts.jsonl')
     settings = [f'randomness.seed={training.seed}', f'work_dir={folder}']
     began = time.monotonic()
     code = children.run(f'{training.name} ({training.seed})', [sys.executable, *training.command, *settings], log)
-    evaluations = _evaluations(folder)
-    if code != 0 or not evaluations:
+    starts.add(dict(seconds=time.monotonic() - began))
+    evaluations = Results(folder / EVALUATIONS).rows()
+    # Of a training that was stopped, or whose network detects nothing in the end, an earlier evaluation is no result.
+    if code != 0 or not evaluations or not (evaluations[-1]['last'] and evaluations[-1]['metrics']):
         return log
+    seconds = sum(start['seconds'] for start in starts.rows())
     shutil.rmtree(folder)
-    return dict(seconds=round(time.monotonic() - began), evaluations=evaluations)
-
-
-def _evaluations(folder: Path) -> dict[str, dict[str, float]]:
-    """What MMEngine has written of a training's evaluations, by epoch."""
-    found = {}
-    for path in sorted(folder.glob('*/vis_data/scalars.json')):
-        for line in path.read_text(encoding='utf-8').splitlines():
-            values = json.loads(line)
-            metrics = {name: value for name, value in values.items() if '/' in name}
-            if metrics and 'loss' not in values:
-                found[str(values['step'])] = metrics
-    return found
+    return dict(
+        seconds=round(seconds), evaluations={str(row['at']): row['metrics'] for row in evaluations if row['metrics']}
+    )

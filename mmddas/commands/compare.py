@@ -14,7 +14,7 @@ from mmddas.command_line import check_data, read_config, read_options
 from mmddas.comparison import Comparison
 from mmddas.core import PolicySchedule
 from mmddas.core.files import write_text
-from mmddas.derivation import evaluate_at_the_end, policy_for, set_epochs, set_policy
+from mmddas.derivation import policy_for, set_epochs, set_policy
 from mmddas.trainings import Results, Training, file_stem, run_trainings
 from mmddas.visualization import draw_comparison
 
@@ -22,6 +22,8 @@ from . import wrong_input_ends
 
 TRAIN = ('-m', 'mmddas_cli', 'train')
 NONE = 'none'
+# Ends of metrics that are meant where none is named.
+USUAL = ('mAP', 'top1')
 SEED = '{seed}'
 
 
@@ -57,15 +59,14 @@ def load_policies(args: argparse.Namespace) -> dict[str, PolicySchedule | None]:
     return {name: None if name == NONE else policy_for(config, name) for name in dict.fromkeys(names)}
 
 
-def training_config(args: argparse.Namespace, file: Path | None) -> Config:
+def training_config(args: argparse.Namespace, name: str, file: Path | None) -> Config:
     """The config with one of the policies, as it is trained."""
     config = read_config(args.config)
     config.merge_from_dict(args.cfg_options)
     for place in set_policy(config, None if file is None else str(file)):
-        print(f'{file.stem}: DDASAugment {place}')
+        print(f'{name}: DDASAugment {place}')
     if args.epochs is not None:
         set_epochs(config, args.epochs)
-    evaluate_at_the_end(config)
     if config.get('val_evaluator') is None:
         raise ValueError(f'{args.config} has no val_evaluator, whose metric could be compared')
     check_data(config, ('train_dataloader', 'val_dataloader'))
@@ -73,21 +74,28 @@ def training_config(args: argparse.Namespace, file: Path | None) -> Config:
 
 
 def trainings(args: argparse.Namespace, policies: dict[str, PolicySchedule | None], work_dir: Path) -> list[Training]:
-    """All of them, seed by seed, each with a config of its own in the work dir."""
+    """All of them, seed by seed, each with a config of its own in the work dir.
+
+    Trainings read their files when they start. What is in a file is in its name, so that another comparison in the
+    same work dir, of another length for instance, does not change them.
+    """
     commands = {}
     for name, schedule in policies.items():
-        stem = file_stem(name)
-        file = None if schedule is None else work_dir / 'policies' / f'{stem}.json'
-        if file is not None:
+        file = None
+        if schedule is not None:
+            file = work_dir / 'policies' / f'{file_stem(name)}_{digest(schedule.to_dict())}.json'
             schedule.save(file)
-        config = training_config(args, file)
-        digest = hashlib.sha256(json.dumps([config_text(config), content(schedule)]).encode())
-        path = work_dir / 'configs' / f'{stem}.py'
+        config = training_config(args, name, file)
+        settings = digest([config_text(config), content(schedule)])
+        path = work_dir / 'configs' / f'{file_stem(name)}_{settings}.py'
         write_text(path, config.pretty_text)
-        command = *TRAIN, str(path), '--resume', '--cfg-options'
-        commands[name] = command, dict(settings=digest.hexdigest()[:16])
+        commands[name] = (*TRAIN, str(path), '--resume', '--cfg-options'), dict(settings=settings)
     wanted = [(seed, name) for seed in range(args.seeds) for name in args.policies]
     return [Training(name, seed, *commands[at_seed(name, seed)]) for seed, name in wanted]
+
+
+def digest(found: object) -> str:
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
 
 
 def config_text(config: Config) -> str:
@@ -122,7 +130,9 @@ def check_metric(metric: str | None, row: dict) -> str:
     given = last_values(row)
     if metric is not None and metric not in given:
         raise ValueError(f'--metric {metric}: the evaluator does not give it; it gives {", ".join(given)}')
-    return metric or next(iter(given))
+    # Evaluators may give figures of single classes first.
+    usual = (name for name in given if name.endswith(USUAL) and not name.endswith('_precision'))
+    return metric or next(usual, next(iter(given)))
 
 
 def report(args: argparse.Namespace, policies: dict, wanted: list[Training], results: Results, work_dir: Path) -> None:

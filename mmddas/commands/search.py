@@ -1,6 +1,7 @@
 """The command ``search``."""
 
 import argparse
+import copy
 import os
 from pathlib import Path
 
@@ -22,6 +23,11 @@ from mmddas.derivation import SearchOptions, derive_search
 from . import wrong_input_ends
 from .arguments import DERIVED
 
+# What --cfg-options say of the search, not of the training that it is derived from.
+OF_THE_SEARCH = ('train_cfg', 'default_hooks', 'log_processor')
+# What depends on the machine, and on whether a run is resumed.
+OF_THE_START = ('env_cfg', 'load_from', 'model_wrapper_cfg')
+
 
 def search_name(args: argparse.Namespace) -> str:
     """Of the search for a training: of its config, and of its work dir where no other is named."""
@@ -33,7 +39,16 @@ def derived(args: argparse.Namespace, training: Config, prog: str) -> Config | N
     names = [option[2:].replace('-', '_') for option, *_ in DERIVED]
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     processes = int(os.environ.get('WORLD_SIZE', os.environ.get('SLURM_NTASKS', 1))) if args.launcher != 'none' else 1
-    found = derive_search(training, args.config, SearchOptions(**given), processes)
+    options = read_options(args.cfg_options)
+    changes = {key: value for key, value in options.items() if key.split('.')[0] in OF_THE_SEARCH}
+    # The file is for other machines, and other starts, too.
+    plain, before = copy.deepcopy(training), read_config(args.config)
+    before.merge_from_dict(options)
+    for key in OF_THE_START:
+        plain.pop(key, None)
+        if before.get(key) is not None:
+            plain[key] = before[key]
+    found = derive_search(plain, args.config, SearchOptions(**given), processes, changes)
     work_dir = training.work_dir
     path = Path(work_dir, f'{search_name(args)}.py')
     if int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))) == 0:
@@ -52,13 +67,9 @@ def derived(args: argparse.Namespace, training: Config, prog: str) -> Config | N
     config = Config(Config.fromstring(found.text, '.py').to_dict())
     config.update(experiment_name=search_name(args))
     config.update(launcher=training.launcher, work_dir=work_dir, resume=training.get('resume', False))
-    for key in ('load_from', 'model_wrapper_cfg'):
+    for key in OF_THE_START:
         if training.get(key) is not None:
             config[key] = training[key]
-    of_the_search = {
-        key: value for key, value in read_options(args.cfg_options).items() if key.startswith('train_cfg.')
-    }
-    config.merge_from_dict(of_the_search)
     return config
 
 

@@ -3,7 +3,8 @@
 import argparse
 
 from mmddas.command_line import build_runner, check_run, end_process, load_config
-from mmddas.derivation import evaluate_at_the_end, set_epochs, set_policy
+from mmddas.derivation import set_epochs, set_policy
+from mmddas.engine.hooks import EvaluationRecordHook
 
 from . import wrong_input_ends
 
@@ -17,6 +18,8 @@ def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
                 print(f'DDASAugment follows {args.policy}: {place}')
         if args.epochs is not None:
             set_epochs(config, args.epochs)
-            evaluate_at_the_end(config)
-    build_runner(config).train()
+    runner, evaluations = build_runner(config), EvaluationRecordHook()
+    runner.register_hook(evaluations)
+    runner.train()
+    evaluations.complete(runner)
     end_process()

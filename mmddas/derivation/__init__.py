@@ -5,7 +5,7 @@ from .nodes import augment_configs, type_name
 from .own_data import OwnData, set_data, training_text
 from .placing import Place, find_places, place_augments
 from .search import DerivedSearch, SearchOptions, derive_search
-from .training import evaluate_at_the_end, policy_for, set_epochs, set_policy
+from .training import policy_for, set_epochs, set_policy
 
 __all__ = [
     'DerivedSearch',
@@ -15,7 +15,6 @@ __all__ = [
     'SearchOptions',
     'augment_configs',
     'derive_search',
-    'evaluate_at_the_end',
     'find_places',
     'place_augments',
     'policy_for',

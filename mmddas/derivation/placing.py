@@ -42,8 +42,19 @@ def find_places(config: Config) -> list[Place]:
         ValueError: The config has no data set to train on, or one without a pipeline.
     """
     scope = config.get('default_scope')
-    later = [hook['switch_pipeline'] for hook in config.get('custom_hooks') or () if hook.get('switch_pipeline')]
-    return _places(training_dataset(config), scope) + [Place(steps, _index(steps, scope)) for steps in later]
+    later = [Place(steps, _index(steps, scope)) for steps in later_pipelines(config)]
+    return _places(training_dataset(config), scope) + later
+
+
+def later_pipelines(config: Config) -> list[list]:
+    """What hooks put in the place of a data set's pipeline: MMDetection's PipelineSwitchHook, MMPretrain's
+    SwitchRecipeHook."""
+    found = []
+    for hook in config.get('custom_hooks') or ():
+        found.append(hook.get('switch_pipeline'))
+        if type_name(hook) == 'SwitchRecipeHook':
+            found += [recipe.get('train_pipeline') for recipe in hook.get('schedule') or ()]
+    return [steps for steps in found if steps]
 
 
 def _places(dataset: dict, scope: str | None) -> list[Place]:

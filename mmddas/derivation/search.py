@@ -90,7 +90,11 @@ class DerivedSearch(NamedTuple):
 
 
 def derive_search(
-    training: Config, source: str, options: SearchOptions | None = None, processes: int = 1
+    training: Config,
+    source: str,
+    options: SearchOptions | None = None,
+    processes: int = 1,
+    changes: dict[str, object] | None = None,
 ) -> DerivedSearch:
     """Everything that a search needs, from a training's config and data.
 
@@ -99,13 +103,17 @@ def derive_search(
         source: Its name, for comments.
         options: Of the search.
         processes: That it will run on, each with batches of the training's size.
+        changes: Of the search's config, ``'train_cfg.estimator.type'`` to a value for instance.
 
     Raises:
-        ValueError: The config does not train, or not for a task that policies are searched for; or its pipeline has no
-            place for the operations; or there are not as many images as are asked for.
+        ValueError: The length is among the changes; the config does not train, or not for a task that policies are
+            searched for; or its pipeline has no place for the operations; or there are not as many images as are asked
+            for.
         FileNotFoundError: Its data are not there.
     """
-    options = options or SearchOptions()
+    options, changes = options or SearchOptions(), changes or {}
+    if 'train_cfg.max_epochs' in changes:
+        raise ValueError('train_cfg.max_epochs: the length of a search that is derived is --epochs, or --budget')
     config = copy.deepcopy(training)
     scope = config.get('default_scope')
     if scope not in TASKS:
@@ -132,7 +140,7 @@ def derive_search(
         training_passes(config, sum(counts), batch),
         sum(counts) + num_elsewhere,
         batch,
-        NUM_SUB_POLICIES + 2,
+        changes.get('train_cfg.num_sub_policies', NUM_SUB_POLICIES) + 2,
         options.num_train,
         num_elsewhere or options.num_val,
         options.val_share,
@@ -145,6 +153,7 @@ def derive_search(
     s_val = val_elsewhere or take(clean, shares(left, length.num_val), train_numbers, SEED)
 
     _set_up(config, s_train, s_val, length, batch, options, probes, scope)
+    config.merge_from_dict(changes)
     config.derived_from = source
     lines = _lines(source, config, counts, length, options, places[0], placed, settings, left_out)
     return DerivedSearch(config, config_text(config, source, lines), lines, _warnings(config, options, length), length)
@@ -223,24 +232,32 @@ def _lines(
     left_out: list[str],
 ) -> list[str]:
     loop = config.train_cfg
-    space = SearchSpace.preset(loop.search_space, loop.num_ops)
+    space = _space(loop)
     epochs = _counted(length.epochs, 'epoch')
     share = length.passes / length.training_passes
     val = 'other data' if options.is_elsewhere else 'the training images'
     where = f'DDASAugment {place}' if placed else 'DDASAugment where the config has it'
+    name = loop.search_space if isinstance(loop.search_space, str) else 'its own'
+    draws = draws_per_operation(space, loop.num_sub_policies, length.steps)
     return [
         f'{"from":10}{source}, {sum(counts):,} training images',
         f'{"S_train":10}{length.num_train:,} of these, each class in its proportion (seed {SEED})',
         f'{"S_val":10}{length.num_val:,} of {val}, never augmented',
         f'{"place":10}{where}{"".join(f", {key}={value!r}" for key, value in settings.items()) if placed else ""}',
-        f'{"space":10}{loop.search_space}: {len(space)} candidates, two in a sub-policy',
+        f'{"space":10}{name}: {_counted(len(space), "candidate")}, {loop.num_ops} in a sub-policy',
         f'{"length":10}{epochs}, {length.steps:,} steps of {length.batch} images; {share:.0%} of the passes of '
         'the training',
         f'{"rates":10}the schedule of the training, shrunk to {length.steps:,} steps',
-        f'{"estimator":10}ShrinkageEstimator, {NUM_SUB_POLICIES} sub-policies a step; an operation is drawn some '
-        f'{draws_per_operation(space, NUM_SUB_POLICIES, length.steps):.0f} times',
+        f'{"estimator":10}{type_name(loop.estimator)}, {loop.num_sub_policies} sub-policies a step; an operation is '
+        f'drawn some {draws:.0f} times',
         f'{"left out":10}{", ".join(left_out) or "nothing"}; no evaluation, a checkpoint after every epoch',
     ]
+
+
+def _space(loop: dict) -> SearchSpace:
+    given = loop.search_space
+    make = SearchSpace.preset if isinstance(given, str) else SearchSpace
+    return make(given, loop.num_ops)
 
 
 def _counted(number: int, what: str) -> str:
@@ -250,11 +267,12 @@ def _counted(number: int, what: str) -> str:
 def _warnings(config: Config, options: SearchOptions, length: Length) -> list[str]:
     found = []
     loop = config.train_cfg
-    space = SearchSpace.preset(loop.search_space, loop.num_ops)
-    needed = epochs_for_evidence(space, NUM_SUB_POLICIES, length.steps, length.epochs)
+    space = _space(loop)
+    needed = epochs_for_evidence(space, loop.num_sub_policies, length.steps, length.epochs)
     if needed is not None:
+        draws = draws_per_operation(space, loop.num_sub_policies, length.steps)
         found.append(
-            f'An operation is drawn some {draws_per_operation(space, NUM_SUB_POLICIES, length.steps):.0f} times, and '
+            f'An operation is drawn some {draws:.0f} times, and '
             f'below {ENOUGH_DRAWS} chance decides which ones lead: --epochs {needed} would do, or a larger --budget'
         )
     if options.val_ann is not None:

@@ -13,7 +13,7 @@ from mmddas.engine.tasks import TASKS
 from .data import augment_settings, look_at, preset_for
 from .length import SCHEDULE_KEYS, scaled
 from .nodes import augment_configs, import_mmddas, training_dataset, type_name
-from .placing import Place, find_places, place_augments
+from .placing import Place, find_places, later_pipelines, place_augments
 
 
 def policy_for(config: Config, name: str) -> PolicySchedule:
@@ -60,7 +60,7 @@ def set_policy(config: Config, policy: str | None) -> list[Place]:
         ValueError: The config does not train, its pipeline has no place for a DDASAugment, or the policy is not valid,
             or for another task.
     """
-    dataset = training_dataset(config)
+    pipelines = [training_dataset(config), *later_pipelines(config)]
     if policy is not None:
         schedule = policy_for(config, policy)
         policy = schedule.meta['name'] if _is_generated(policy) else policy
@@ -68,18 +68,18 @@ def set_policy(config: Config, policy: str | None) -> list[Place]:
     mine = [hook for hook in hooks if type_name(hook) == 'PolicyScheduleHook']
     config.policy_file = policy
     if policy is None:
-        _remove_augments(dataset)
+        _remove_augments(pipelines)
         config.custom_hooks = [hook for hook in hooks if hook not in mine]
         return []
     placed = []
-    if not list(augment_configs(dataset)):
+    if not list(augment_configs(pipelines)):
         settings = augment_settings(look_at(config, find_places(config)))
         # Lengths are the policy's, as it was searched or as its authors have them; a generated one has none of its own,
         # and gets those of a search on the same images.
         if not _is_generated(str(schedule.meta.get('name', ''))):
             settings.pop('reference_size', None)
         placed = place_augments(config, settings)
-    for node in [*augment_configs(dataset), *mine]:
+    for node in [*augment_configs(pipelines), *mine]:
         node.pop('policy', None)
     if not mine:
         config.custom_hooks = [*hooks, dict(type='PolicyScheduleHook')]
@@ -88,11 +88,9 @@ def set_policy(config: Config, policy: str | None) -> list[Place]:
 
 
 def _remove_augments(node: object) -> None:
-    for key, child in node.items() if isinstance(node, dict) else enumerate(node):
-        if isinstance(child, (list, tuple)):
-            kept = [item for item in child if not (isinstance(item, dict) and type_name(item) == 'DDASAugment')]
-            if len(kept) < len(child):
-                node[key] = child = kept
+    if isinstance(node, list):
+        node[:] = [item for item in node if not (isinstance(item, dict) and type_name(item) == 'DDASAugment')]
+    for child in node.values() if isinstance(node, dict) else node:
         if isinstance(child, (dict, list, tuple)):
             _remove_augments(child)
 
@@ -163,11 +161,3 @@ def _from_the_end(epoch: int, before: int, epochs: int) -> int:
 
 def _at_least_one(value: object) -> object:
     return [max(item, 1) for item in value] if isinstance(value, (list, tuple)) else max(value, 1)
-
-
-def evaluate_at_the_end(config: Config) -> None:
-    """Have a training evaluate after its last epoch or iteration, where its interval leaves that out."""
-    loop = config.get('train_cfg') or {}
-    end = loop.get('max_epochs', loop.get('max_iters'))
-    if end is not None and end % loop.get('val_interval', 1):
-        loop['val_interval'] = end

@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 
 from mmddas.core import load_policy
-from mmddas.derivation import evaluate_at_the_end, set_epochs, set_policy
+from mmddas.derivation import set_epochs, set_policy
 from mmddas.shapes import make_shapes
 
 CLASSES = ('disc', 'rectangle', 'triangle')
@@ -107,6 +107,29 @@ def test_generated_policies_of_classifiers_are_of_the_space_for_their_images(tmp
     assert changed.policy_file == 'randaugment:cifar_release:level=3'
 
 
+def switched(hook: str, steps: list) -> dict:
+    """A hook that puts another pipeline in the place of the data set's."""
+    if hook == 'PipelineSwitchHook':
+        return dict(type=hook, switch_epoch=8, switch_pipeline=steps)
+    return dict(type=hook, schedule=[dict(action_epoch=8, train_pipeline=steps)])
+
+
+@pytest.mark.parametrize('hook', ['PipelineSwitchHook', 'SwitchRecipeHook'])
+def test_the_policy_holds_in_what_a_hook_switches_to(hook):
+    own = dict(type='DDASAugment', policy='mine.json')
+    for here, later in ((True, True), (False, True), (True, False)):
+        first, second = ([PIPELINE[0], *([own] if given else []), PIPELINE[2]] for given in (here, later))
+        images = dict(type='CocoDataset', pipeline=copy.deepcopy(first))
+        changed = config(images, custom_hooks=[switched(hook, copy.deepcopy(second))])
+        set_policy(changed, 'zoph_v1')
+        # Where the config has a transform it has one still, without a policy of its own; no other is put in.
+        (other,) = [node for node in changed.custom_hooks if node.type == hook]
+        assert str(changed.train_dataloader.dataset.pipeline).count('DDASAugment') == here
+        assert str(other).count('DDASAugment') == later and 'mine.json' not in changed.pretty_text
+        set_policy(changed, None)
+        assert 'DDASAugment' not in changed.pretty_text
+
+
 def test_a_policy_for_another_task_is_refused_before_anything_is_changed():
     changed = config(default_scope='mmdet')
     with pytest.raises(
@@ -187,13 +210,3 @@ def test_what_has_no_such_length_is_refused(loop, message):
     changed = config(**({} if loop is None else dict(train_cfg=loop)))
     with pytest.raises(ValueError, match=message):
         set_epochs(changed, 0)
-
-
-@pytest.mark.parametrize(('interval', 'expected'), [(5, 12), (4, 4), (None, None), (24, 12)])
-def test_the_end_is_evaluated(interval, expected):
-    changed = config()
-    changed.train_cfg.pop('val_interval')
-    if interval is not None:
-        changed.train_cfg.val_interval = interval
-    evaluate_at_the_end(changed)
-    assert changed.train_cfg.get('val_interval') == expected

@@ -191,6 +191,39 @@ def test_what_may_be_resumed_begins_with_the_weights_that_its_config_names(comma
     assert again.load_from == str(tmp_path / 'work' / 'epoch_1.pth') and again.resume
 
 
+def test_what_is_said_of_a_derived_search_is_in_its_file(shapes, tmp_path, capsys):
+    """What runs by the command that --dry-run prints is what would have run without it."""
+    loaders = small(shapes, 'train_dataloader', 'val_dataloader')
+    changes = ['train_cfg.estimator.type=PaperEstimator', 'train_cfg.num_sub_policies=3', 'load_from=coco.pth']
+    changes += ['default_hooks.checkpoint.by_epoch=False', 'default_hooks.checkpoint.interval=500']
+    given = [str(BASELINE), '--work-dir', str(tmp_path), '--cfg-options', *changes, *map(str, loaders)]
+    parser = command_parser('search', 'mmddas search')
+    assert search_config('mmddas search', parser.parse_args([*given, '--dry-run'])) is None
+    assert 'PaperEstimator, 3 sub-policies a step' in capsys.readouterr().out
+    torch.save(dict(meta=dict(epoch=1)), tmp_path / 'stopped.pth')
+    runs = search_config('mmddas search', parser.parse_args([*given, '--resume']))
+    written = Config.fromfile(tmp_path / f'{BASELINE.stem}_search.py')
+    for config in (written, runs):
+        assert (config.train_cfg.estimator.type, config.train_cfg.num_sub_policies) == ('PaperEstimator', 3)
+        assert config.default_hooks.checkpoint.interval == 500 and not config.default_hooks.checkpoint.by_epoch
+    assert written.load_from == 'coco.pth' and runs.load_from == str(tmp_path / 'stopped.pth')
+    assert 'gloo' not in written.pretty_text  # of this machine, which may have no GPU
+    with pytest.raises(ValueError, match='the length of a search that is derived is --epochs'):
+        search_config('mmddas search', parser.parse_args([*given, 'train_cfg.max_epochs=3', '--resume']))
+
+
+def test_a_training_ends_with_an_evaluation_also_where_it_was_stopped_in_it(run_tool, shapes, tmp_path):
+    options = ['train_cfg.max_epochs=3', 'train_cfg.val_interval=2', 'model.test_cfg.score_thr=0.0']
+    options.append(f'val_evaluator.ann_file={shapes}/annotations/test.json')
+    given = [BASELINE, '--work-dir', tmp_path, '--resume', '--cfg-options', *options]
+    given += small(shapes, 'train_dataloader', 'val_dataloader')
+    for _ in range(2):  # again, where the last checkpoint is there and its evaluation is not
+        run_tool('train.py', *given)
+        found = [json.loads(line) for line in (tmp_path / 'evaluations.jsonl').read_text().splitlines()]
+        assert (found[-1]['at'], found[-1]['last']) == (3, True) and 'coco/bbox_mAP' in found[-1]['metrics']
+        (tmp_path / 'evaluations.jsonl').unlink()
+
+
 def test_a_derived_search_begins_with_the_weights_that_are_asked_for(shapes, tmp_path):
     given = [str(BASELINE), '--work-dir', str(tmp_path), '--resume', '--cfg-options', 'load_from=coco.pth']
     given += [str(option) for option in small(shapes, 'train_dataloader', 'val_dataloader')]

@@ -22,14 +22,15 @@ config = runpy.run_path(sys.argv[1])  # a dumped config is plain Python
 options = dict(option.split('=', 1) for option in sys.argv[sys.argv.index('--cfg-options') + 1:])
 seed, policy = int(options['randomness.seed']), config['policy_file']
 with open('trained.txt', 'a') as file:
-    file.write(f'{pathlib.Path(sys.argv[1]).stem} {seed}' + chr(10))
+    file.write(f'{pathlib.Path(sys.argv[1]).stem.rpartition("_")[0]} {seed}' + chr(10))
 if policy and 'zoph' in policy and seed == 1:
     sys.exit('cannot train')
-folder = pathlib.Path(options['work_dir'], 'now', 'vis_data')
+folder = pathlib.Path(options['work_dir'])
 folder.mkdir(parents=True, exist_ok=True)
 value = 0.3 + 0.01 * seed + (0.1 + 0.001 * seed if policy else 0.0)
-row = {'coco/bbox_mAP': value, 'coco/bbox_mAP_50': 2 * value, 'step': config['train_cfg']['max_epochs']}
-folder.joinpath('scalars.json').write_text(json.dumps(row))
+metrics = {'coco/disc_precision': 0.9, 'coco/bbox_mAP': value, 'coco/bbox_mAP_50': 2 * value}
+row = dict(at=config['train_cfg']['max_epochs'], last=True, metrics=metrics)
+folder.joinpath('evaluations.jsonl').write_text(json.dumps(row))
 """
 
 
@@ -65,6 +66,12 @@ def results(name: str = 'retinanet_thin_shapes_train') -> Path:
     return Path('work_dirs/compare') / name
 
 
+def written(policy: str, name: str = 'retinanet_thin_shapes_train') -> Config:
+    """The config that was trained with this policy."""
+    (path,) = (results(name) / 'configs').glob(f'{policy}_*.py')
+    return Config.fromfile(path)
+
+
 def test_every_policy_is_trained_with_at_every_seed_once(compare):
     load_policy('uniform').save('mine/policy.json')
     arguments = ('--policies', 'none', 'uniform', 'mine/policy.json', '--seeds', '2', '--jobs', '2')
@@ -88,7 +95,7 @@ def test_each_seed_may_have_a_policy_of_its_own(compare):
     status, printed = compare(*arguments, '--seeds', '2')
     assert status == 0 and trained() == ['none 0', 'none 1', 'search_0_policy.json 0', 'search_1_policy.json 1']
     for seed, total_prob in enumerate((0.35, 0.9)):
-        config = Config.fromfile(results() / 'configs' / f'search_{seed}_policy.json.py')
+        config = written(f'search_{seed}_policy.json')
         assert load_policy(config.policy_file).snapshots[0].total_prob == total_prob
     assert '| search_{seed}/policy.json | 2 |' in (results() / 'comparison.md').read_text()
     # Another policy of one seed is another training at that seed alone.
@@ -99,7 +106,7 @@ def test_each_seed_may_have_a_policy_of_its_own(compare):
 
 def test_configs_of_the_policies_differ_by_the_policy_alone(compare):
     compare('--policies', 'none', 'uniform', '--seeds', '1')
-    none, uniform = (Config.fromfile(results() / 'configs' / f'{name}.py') for name in ('none', 'uniform'))
+    none, uniform = (written(name) for name in ('none', 'uniform'))
     assert all(step.type != 'DDASAugment' for step in none.train_dataloader.dataset.pipeline)
     assert Path(uniform.policy_file).is_file()
     for config in (none, uniform):
@@ -122,6 +129,9 @@ def test_another_length_or_another_policy_in_the_file_is_another_training(compar
     arguments = ('--policies', 'none', 'policy.json', '--seeds', '1')
     compare(*arguments)
     compare(*arguments, '--epochs', '2')
+    # Both have their files: trainings of the first may wait still.
+    lengths = {Config.fromfile(path).train_cfg.max_epochs for path in (results() / 'configs').glob('none_*.py')}
+    assert lengths == {2, 24}
     load_policy('uniform:total_prob=0.9').save('policy.json')
     compare(*arguments)
     assert trained() == ['none 0'] * 2 + ['policy.json 0'] * 3
@@ -153,7 +163,7 @@ def test_shards_share_a_folder_and_do_everything_once(compare):
         (('--policies', 'none', '--seeds', '0'), 'at least 1'),
         (('--policies', 'none', '--shard', '3/2'), '--shard is 1/4'),
         (('--policies', 'none', '--epochs', '0'), 'at least 1 epoch'),
-        (('--policies', 'none', '--metric', 'mAP'), 'it gives coco/bbox_mAP, coco/bbox_mAP_50'),
+        (('--policies', 'none', '--metric', 'mAP'), 'it gives coco/disc_precision, coco/bbox_mAP, coco/bbox_mAP_50'),
     ],
 )
 def test_mistakes_are_said(compare, arguments, message):
@@ -166,9 +176,8 @@ def test_a_config_without_the_transform_gets_it_where_it_belongs(compare):
         '--policies', 'none', 'uniform', config=str(ROOT / 'configs/ddas/retinanet_thin_shapes_baseline.py')
     )
     assert status == 0 and 'uniform: DDASAugment after LoadAnnotations, before Resize' in printed
-    configs = Path('work_dirs/compare/retinanet_thin_shapes_baseline/configs')
     for name, count in (('uniform', 1), ('none', 0)):
-        dataset = Config.fromfile(configs / f'{name}.py').train_dataloader.dataset
+        dataset = written(name, 'retinanet_thin_shapes_baseline').train_dataloader.dataset
         assert [step.type for step in dataset.pipeline].count('DDASAugment') == count
 
 

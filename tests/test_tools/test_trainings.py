@@ -15,7 +15,7 @@ from mmddas.trainings import Results, Training, run_trainings
 TRAINING = """
 import json, pathlib, sys, time
 options = dict(option.split('=', 1) for option in sys.argv[1:])
-folder = pathlib.Path(options['work_dir'], 'now', 'vis_data')
+folder = pathlib.Path(options['work_dir'])
 folder.mkdir(parents=True, exist_ok=True)
 with open('started.txt', 'a') as file:
     file.write(options['policy_file'] + ' ' + options['randomness.seed'] + chr(10))
@@ -23,8 +23,12 @@ if 'slow' in options['policy_file']:
     time.sleep(60)
 if 'broken' in options['policy_file']:
     sys.exit('cannot train')
-rows = [dict(loss=1.0, step=1), {'coco/bbox_mAP': 0.1, 'step': 1}, {'coco/bbox_mAP': 0.2, 'time': 1.0, 'step': 2}]
-folder.joinpath('scalars.json').write_text(chr(10).join(json.dumps(row) for row in rows))
+rows = [dict(at=1, last=False, metrics={'coco/bbox_mAP': 0.1}), dict(at=2, last=True, metrics={'coco/bbox_mAP': 0.2})]
+if 'stopped' in options['policy_file']:  # in the last evaluation
+    rows = rows[:1]
+if 'diverged' in options['policy_file']:
+    rows[1]['metrics'] = {}
+folder.joinpath('evaluations.jsonl').write_text(chr(10).join(json.dumps(row) for row in rows))
 """
 
 
@@ -43,6 +47,20 @@ def run(tmp_path, monkeypatch):
 
 def training(name: str, seed: int, **marks) -> Training:
     return Training(name, seed, ('train.py', f'policy_file={name}.json'), marks)
+
+
+@pytest.mark.parametrize('what', ['stopped', 'diverged'])
+def test_an_earlier_evaluation_is_no_result(run, what):
+    (failed,) = run(training(what, 0), training('a', 0))
+    assert failed.startswith(f'{what}, seed 0: ') and [row['name'] for row in run.results.rows()] == ['a']
+
+
+def test_the_time_of_a_training_is_that_of_all_its_starts(run):
+    folder = Path('work') / training('a', 0).folder
+    folder.mkdir(parents=True)
+    (folder / 'starts.jsonl').write_text('{"seconds": 1000}\n')
+    run(training('a', 0))
+    assert 1000 <= run.results.rows()[0]['seconds'] <= 1060
 
 
 def started() -> list[str]:

@@ -1,6 +1,7 @@
 """Hooks for MMEngine's Runner: of searches, and of trainings with their policies."""
 
 from .channels_last_hook import ChannelsLastHook
+from .evaluation_record_hook import EvaluationRecordHook
 from .policy_figure_hook import PolicyFigureHook
 from .policy_schedule_hook import PolicyScheduleHook
 from .policy_snapshot_hook import PolicySnapshotHook
@@ -9,6 +10,7 @@ from .search_report_hook import SearchReportHook
 
 __all__ = [
     'ChannelsLastHook',
+    'EvaluationRecordHook',
     'PolicyFigureHook',
     'PolicyScheduleHook',
     'PolicySnapshotHook',

@@ -27,7 +27,8 @@ class PolicyScheduleHook(Hook):
         static: Use the last snapshot throughout.
 
     Raises:
-        ValueError: The training pipeline has no DDASAugment, there is no policy, or it is one for another task.
+        ValueError: The training pipeline has no DDASAugment, there is no policy or more than one, or it is one for
+            another task.
     """
 
     # Behind the hooks that switch pipelines.
@@ -41,6 +42,7 @@ class PolicyScheduleHook(Hook):
         self.static = static
         self._prepared: dict[DDASAugment, PolicySchedule] = {}  # what each transform replays, smoothed once
         self._augments: list[DDASAugment] = []
+        self._followed = False  # whether a transform has no policy but the hook's
 
     def before_train(self, runner: Runner) -> None:
         self._find(runner)
@@ -49,6 +51,7 @@ class PolicyScheduleHook(Hook):
                 'PolicyScheduleHook finds no DDASAugment in the training pipeline: add '
                 "dict(type='DDASAugment', policy='policy.json') after LoadAnnotations, or remove the hook"
             )
+        self._check_followed(runner)
         self._by_epoch = hasattr(runner.train_loop, 'run_epoch')
         if self._by_epoch:
             self._tell(runner.epoch, runner.max_epochs)
@@ -64,6 +67,7 @@ class PolicyScheduleHook(Hook):
                 continue
             if augment.schedule is None:
                 augment.set_policy(self.policy or runner.cfg.get('policy_file'))
+                self._followed = True
             if augment.schedule is None:
                 raise ValueError(
                     'There is no policy for DDASAugment: name the searched one, '
@@ -77,9 +81,27 @@ class PolicyScheduleHook(Hook):
                 for augment in find_augments(part):
                     augment.keeps_some_box = True
 
+    def _check_followed(self, runner: Runner) -> None:
+        """Raise ValueError for a policy that is named outside of the pipeline, and that nothing follows."""
+        file = runner.cfg.get('policy_file')
+        if self.policy and file and self.policy != file:
+            raise ValueError(
+                f'policy_file is {file!r:.80}, and PolicyScheduleHook has a policy of its own: leave one of the two out'
+            )
+        if (self.policy or file) and self._augments and not (self._followed or _is_switched_in(runner)):
+            raise ValueError(
+                f'The training is to follow {self.policy or file!r:.80}, and every DDASAugment in its pipeline has a '
+                'policy of its own: leave one of the two out'
+            )
+
     def before_train_epoch(self, runner: Runner) -> None:
         if self._by_epoch:
+            before = self._augments
             self._find(runner)  # another hook may have switched the pipeline
+            if before and not self._augments:
+                runner.logger.warning(
+                    f'From epoch {runner.epoch + 1} on the training pipeline has no DDASAugment: the policy ends here'
+                )
             self._tell(runner.epoch, runner.max_epochs)
 
     def after_train_iter(
@@ -95,9 +117,13 @@ class PolicyScheduleHook(Hook):
 
 
 def _is_switched_in(runner: Runner) -> bool:
-    """Whether a hook such as MMDetection's PipelineSwitchHook will bring a DDASAugment."""
+    """Whether MMDetection's PipelineSwitchHook or MMPretrain's SwitchRecipeHook will bring a DDASAugment."""
     switched = [getattr(hook, 'switch_pipeline', None) for hook in runner.hooks]
-    return any(step.get('type') == 'DDASAugment' for pipeline in switched for step in pipeline or ())
+    recipes = [recipe for hook in runner.hooks for recipe in (getattr(hook, 'schedule', None) or {}).values()]
+    built = [recipe['train_pipeline'].transforms for recipe in recipes if 'train_pipeline' in recipe]
+    return any(step.get('type') == 'DDASAugment' for pipeline in switched for step in pipeline or ()) or any(
+        isinstance(step, DDASAugment) for pipeline in built for step in pipeline
+    )
 
 
 def _check_task(schedule: PolicySchedule, runner: Runner) -> None:

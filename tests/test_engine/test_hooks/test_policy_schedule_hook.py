@@ -326,10 +326,9 @@ OTHER_POLICY = PolicySchedule(SPACE, telling_schedule().snapshots[::-1]).to_dict
         lambda path: dict(hooks=[BARE_HOOK], dataset=with_policy(path)),
         lambda path: dict(hooks=[BARE_HOOK], dataset=with_policy(telling_schedule().to_dict())),
         lambda path: dict(hooks=[dict(HOOK, policy=LISTED)]),
-        lambda path: dict(hooks=[dict(HOOK, policy=path)], policy_file='missing.json'),
-        lambda path: dict(hooks=[dict(HOOK, policy=OTHER_POLICY)], dataset=with_policy(path)),
+        lambda path: dict(hooks=[dict(HOOK, policy=path)], policy_file=path),
     ],
-    ids=['hook', 'config', 'transform', 'inline', 'listed', 'hook_before_config', 'transform_before_hook'],
+    ids=['hook', 'config', 'transform', 'inline', 'listed', 'hook_and_config'],
 )
 def test_the_policy_is_taken_from_where_it_is_named(build, policy_file, settings):
     runner = build(epochs=4, num_workers=1, persistent_workers=True, **settings(policy_file))
@@ -471,3 +470,26 @@ def test_samples_that_lose_all_boxes_stay_clean_where_no_other_can_be_taken(buil
     runner = build(epochs=1, dataset=dataset, hooks=[dict(HOOK, policy=away)], num_workers=1)
     runner.train()
     assert greys_by_epoch(runner) == [{100}]
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'settings', 'message'),
+    [
+        (
+            with_policy(OTHER_POLICY),
+            dict(hooks=[BARE_HOOK], policy_file='other.json'),
+            "follow 'other.json', and every",
+        ),
+        (GREY_IMAGES, dict(policy_file='other.json'), "policy_file is 'other.json', and PolicyScheduleHook has"),
+        (with_policy(OTHER_POLICY), dict(), 'every DDASAugment in its pipeline has a policy of its own'),
+    ],
+)
+def test_a_policy_that_nothing_would_follow_is_refused(build, dataset, settings, message):
+    """``--cfg-options policy_file=other.json`` would be passed over without a word."""
+    with pytest.raises(ValueError, match=message):
+        build(epochs=1, dataset=dataset, **settings).train()
+
+
+def test_one_data_set_may_have_a_policy_of_its_own(build):
+    both = dict(type='ConcatDataset', datasets=[GREY_IMAGES, with_policy(OTHER_POLICY)])
+    build(epochs=1, dataset=both).train()
