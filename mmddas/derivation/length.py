@@ -17,7 +17,7 @@ EPOCHS = 10
 # A warm-up keeps its length up to this share of a search.
 WARM_UP = 0.1
 # What of a schedule, counted in epochs or iterations, grows with their number.
-SCHEDULE_KEYS = ('begin', 'end', 'T_max', 'step_size', 'milestones', 'total_steps')
+SCHEDULE_KEYS = ('begin', 'end', 'T_max', 'step_size', 'milestones', 'periods', 'total_steps')
 
 
 class Length(NamedTuple):
@@ -133,6 +133,8 @@ def _shrunk(scheduler: dict, steps: int, training_steps: int, epochs: int | None
     for key in SCHEDULE_KEYS:
         if key in scheduler:
             scheduler[key] = scaled(scheduler[key], ratio)
+    if 'periods' in scheduler:
+        scheduler['periods'] = [max(period, 1) for period in scheduler['periods']]
     if end is not None and math.isfinite(end):
         if not by_epoch and begin == 0 and end < training_steps:
             scheduler['end'] = max(scheduler['end'], min(end, round(WARM_UP * steps)))

@@ -118,10 +118,21 @@ def set_epochs(config: Config, epochs: int) -> None:
         ]
     for hook in config.get('custom_hooks') or ():
         _stretch_hook(hook, before, epochs)
-    schedulers = config.get('param_scheduler') or []
-    for scheduler in schedulers if isinstance(schedulers, (list, tuple)) else [schedulers]:
-        if scheduler.get('by_epoch', True):
+    given = config.get('param_scheduler') or []
+    schedulers = given if isinstance(given, (list, tuple)) else [given]
+    warm_ups = [scheduler for scheduler in schedulers if _is_warm_up(scheduler)]
+    for scheduler in schedulers:
+        if scheduler not in warm_ups:
+            begin = scheduler.get('begin')
             _stretch(scheduler, factor)
+            if any(begin == warm_up['end'] for warm_up in warm_ups) and not scheduler.get('by_epoch', True):
+                scheduler['begin'] = begin
+
+
+def _is_warm_up(scheduler: dict) -> bool:
+    """Whether it is of the first iterations alone, whose number stays."""
+    of_iterations = not scheduler.get('by_epoch', True) and not scheduler.get('begin') and 'end' in scheduler
+    return of_iterations and type_name(scheduler).startswith(('Linear', 'Constant'))
 
 
 def _stretch(scheduler: dict, factor: float) -> None:

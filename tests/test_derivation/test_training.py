@@ -154,6 +154,22 @@ def test_the_schedule_of_rates_goes_with_the_epochs():
     assert [changed.param_scheduler[2][key] for key in ('T_max', 'begin', 'end')] == [18, 18, 36]
 
 
+def test_a_schedule_in_iterations_goes_with_the_epochs():
+    """But for its warm-up, and where the decay begins behind that."""
+    schedulers = [
+        dict(type='LinearLR', by_epoch=False, begin=0, end=500),
+        dict(type='CosineAnnealingLR', by_epoch=False, begin=500, end=12000, T_max=12000),
+        dict(type='PolyLR', by_epoch=False, begin=0, end=12000),
+        dict(type='CosineRestartLR', by_epoch=False, periods=[4000, 8000]),
+    ]
+    changed = config(param_scheduler=schedulers)
+    set_epochs(changed, 3)
+    warm_up, cosine, poly, restarts = changed.param_scheduler
+    assert warm_up == schedulers[0]
+    assert [cosine[key] for key in ('begin', 'end', 'T_max')] == [500, 3000, 3000]
+    assert poly.end == 3000 and restarts.periods == [1000, 2000]
+
+
 @pytest.mark.parametrize('epochs', [1, 3, 5])
 def test_a_much_shorter_training_has_a_schedule_still(epochs):
     """A warm-up of epochs lasts one at least, and no rate falls before the first epoch."""
