@@ -124,10 +124,21 @@ class DDASAugment(AppliedPolicy, BaseTransform):
         results['img'], moved, moves = self.apply(results['img'], boxes, sub_policy, rng, check)
         results['img_shape'] = results['img'].shape[:2]
         if moves:
+            _check_loaded(results)
             _move_annotations(results, moves)
             if 'gt_bboxes' in results and any(move.region is None for move in moves):
                 _replace_boxes(results, moved, self.kept(moved))
         return results
+
+
+def _check_loaded(results: dict) -> None:
+    """Raise ValueError where pixels have moved and annotations, loaded afterwards, would stay where they are."""
+    loaded = any(key in results for key in ('gt_bboxes', 'gt_masks', 'gt_seg_map'))
+    if not loaded and any('bbox' in instance for instance in results.get('instances') or ()):
+        raise ValueError(
+            'DDASAugment moves pixels, and the boxes of the image are not loaded yet, so that they would stay where '
+            'they were: put it behind LoadAnnotations in the pipeline'
+        )
 
 
 def _boxes_as_array(boxes: object) -> tuple[np.ndarray | None, bool]:

@@ -125,6 +125,16 @@ def test_what_cannot_be_moved_is_refused_when_pixels_move(key):
     augmented(inline([('Solarize', 4)]), dict(make_sample(), **{key: np.zeros((1, 4))}))
 
 
+def test_pixels_do_not_move_before_their_boxes_are_loaded():
+    """LoadAnnotations behind DDASAugment would read them as they were."""
+    sample = dict(img=make_sample()['img'], img_shape=(100, 140), instances=[dict(bbox=[10, 20, 50, 60], bbox_label=0)])
+    with pytest.raises(ValueError, match='put it behind LoadAnnotations'):
+        augmented(inline([('Rotate_BBox', 4)]), dict(sample))
+    assert 'gt_bboxes' not in augmented(inline([('Solarize', 4)]), dict(sample))
+    masks = dict(sample, gt_masks=make_sample()['gt_masks'])  # all that is wanted of the annotations
+    augmented(inline([('Rotate_BBox', 4)]), masks)
+
+
 @pytest.mark.parametrize('image', [np.zeros((9, 9, 3), np.float32), np.zeros((9, 9), np.uint8)])
 def test_images_of_another_kind_are_refused(image):
     with pytest.raises(ValueError, match='uint8'):
