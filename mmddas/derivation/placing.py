@@ -92,7 +92,7 @@ def mixes(kind: type) -> bool:
 
 
 def place_augments(config: Config, settings: dict | None = None) -> list[Place]:
-    """Put a DDASAugment where it belongs into every training pipeline that has none.
+    """Put a DDASAugment where it belongs into every pipeline of a training that has none.
 
     Args:
         config: Changed in place.
