@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import avoid_cache_randomness
 from mmengine.registry import TRANSFORMS, DefaultScope
 
 from mmddas import ops
@@ -29,6 +30,7 @@ def global_generator() -> np.random.Generator:
 
 
 @TRANSFORMS.register_module()
+@avoid_cache_randomness
 class DDASAugment(AppliedPolicy, BaseTransform):
     """Augment an image and its boxes, masks and label map by a searched policy.
 

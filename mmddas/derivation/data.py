@@ -26,6 +26,13 @@ REFERENCE_SIZE = 640
 SMALL = 64
 # Wrappers that repeat samples: an epoch's length, or how often a class is seen, is nothing to a search.
 _REPEATING = ('RepeatDataset', 'ClassBalancedDataset')
+# Transforms of MMDetection and MMPretrain, and base classes of such, that change colours, hide parts or warp: an
+# image without them is as good for the network, which it is not without flips and crops, that bring it to its size.
+_AUGMENTING = {
+    *('DDASAugment', 'AutoAugment', 'RandAugment', 'BaseAugTransform', 'ColorTransform', 'GeomTransform', 'Corrupt'),
+    *('PhotoMetricDistortion', 'YOLOXHSVRandomAug', 'ColorJitter', 'Lighting', 'RandomGrayscale', 'RandomErasing'),
+    *('CutOut', 'Albu', 'Albumentations'),
+}
 
 
 class Probe(NamedTuple):
@@ -167,20 +174,20 @@ def unrepeated(dataset: dict) -> dict:
 
 
 def plain(dataset: dict, scope: str | None) -> dict:
-    """What S_val is loaded by: the training's transforms, but for DDASAugment and what mixes images.
+    """What S_val is loaded by: the training's transforms, but for DDASAugment and others that augment or mix images.
 
-    A MultiImageMixDataset gives way to its data set, whose pipeline gets its transforms that work on one image; not the
-    RandomAffine that crops a mosaic.
+    Flips and crops stay. A MultiImageMixDataset gives way to its data set, whose pipeline gets its transforms that work
+    on one image; not the RandomAffine that crops a mosaic.
     """
     if type_name(dataset) == 'MultiImageMixDataset':
         inner = plain(dataset['dataset'], scope)
-        single = [step for step in dataset['pipeline'] if not _of_mixtures(step, scope)]
+        single = [step for step in dataset['pipeline'] if not (_augments(step, scope) or _of_mixtures(step, scope))]
         for leaf in leaves(inner):
             leaf['pipeline'] = [*leaf['pipeline'], *copy.deepcopy(single)]
         return inner
     copied = copy.deepcopy(dataset)
     if copied.get('pipeline'):
-        copied['pipeline'] = [step for step in copied['pipeline'] if type_name(step) != 'DDASAugment']
+        copied['pipeline'] = [step for step in copied['pipeline'] if not _augments(step, scope)]
     for key in ('dataset', 'datasets'):
         if isinstance(copied.get(key), dict):
             copied[key] = plain(copied[key], scope)
@@ -189,9 +196,33 @@ def plain(dataset: dict, scope: str | None) -> dict:
     return copied
 
 
+def missing_steps(dataset: dict, other: dict) -> list[str]:
+    """Names of the transforms that the first data set's pipelines have and the other's have not."""
+    return [name for name in _steps(dataset) if name not in _steps(other)]
+
+
+def _steps(dataset: dict) -> list[str]:
+    found = [name for node in inner_nodes(dataset) for name in _steps(node)]
+    return list(dict.fromkeys([*found, *map(type_name, dataset.get('pipeline') or ())]))
+
+
+def _augments(step: dict, scope: str | None) -> bool:
+    kind = type_class(TRANSFORMS, step, scope)
+    names = {type_name(step)} | {base.__name__ for base in getattr(kind, '__mro__', ())}
+    return bool(names & _AUGMENTING) and not _sizes(step)
+
+
+def _sizes(node: object) -> bool:
+    """Whether a transform holds one that brings images to a size, as DETR's AutoAugment did."""
+    if isinstance(node, dict):
+        name = type_name(node)
+        return 'Resize' in name or 'Crop' in name or _sizes(list(node.values()))
+    return isinstance(node, (list, tuple)) and any(map(_sizes, node))
+
+
 def _of_mixtures(step: dict, scope: str | None) -> bool:
     kind = type_class(TRANSFORMS, step, scope)
-    return type_name(step) == 'DDASAugment' or step.get('border') is not None or (kind is not None and mixes(kind))
+    return step.get('border') is not None or (kind is not None and mixes(kind))
 
 
 def elsewhere(dataset: dict, ann_file: str | None, data_root: str | None) -> dict:

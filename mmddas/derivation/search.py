@@ -15,7 +15,19 @@ from mmddas.engine.overview import ENOUGH_DRAWS, draws_per_operation, epochs_for
 from mmddas.engine.preconditions import SWITCHING_HOOKS
 from mmddas.engine.tasks import TASKS
 
-from .data import Probe, augment_settings, elsewhere, look_at, plain, preset_for, probe, shares, take, unrepeated
+from .data import (
+    Probe,
+    augment_settings,
+    elsewhere,
+    look_at,
+    missing_steps,
+    plain,
+    preset_for,
+    probe,
+    shares,
+    take,
+    unrepeated,
+)
 from .length import Length, search_length, shrink_schedule, training_passes
 from .nodes import augment_configs, import_mmddas, leaves, training_dataset, type_name
 from .placing import Place, find_places, place_augments
@@ -155,7 +167,8 @@ def derive_search(
     _set_up(config, s_train, s_val, length, batch, options, probes, scope)
     config.merge_from_dict(changes)
     config.derived_from = source
-    lines = _lines(source, config, counts, length, options, places[0], placed, settings, left_out)
+    without = missing_steps(dataset, clean)
+    lines = _lines(source, config, counts, length, options, places[0], placed, settings, left_out, without)
     return DerivedSearch(config, config_text(config, source, lines), lines, _warnings(config, options, length), length)
 
 
@@ -174,16 +187,18 @@ def _leave_out(config: Config, dataset: dict) -> list[str]:
     sampler = config.train_dataloader.get('sampler')
     if sampler and type_name(sampler) != 'DefaultSampler':  # it may have no end, or ask for what a subset has not
         found.append(type_name(sampler))
-    # MMPretrain's mixing of whole batches, by the model or its preprocessor: S_val is not to be augmented.
+    # MMPretrain's mixing of whole batches, by the model or its preprocessor. It stays, and mixes nothing: what makes
+    # scores of labels, for the loss of such a training, is part of it.
     for node, key in (
         (config.model.get('train_cfg') or {}, 'augments'),
         (config.get('data_preprocessor') or {}, 'batch_augments'),
         (config.model.get('data_preprocessor') or {}, 'batch_augments'),
     ):
         if config.get('default_scope') == 'mmpretrain' and node.get(key):
-            augments = node.pop(key)
-            augments = augments.get('augments', []) if isinstance(augments, dict) else augments
-            found += [type_name(step) for step in augments]
+            holder = node if key == 'augments' else node[key]
+            augments = holder['augments']
+            holder.update(augments=[], probs=[])
+            found += [type_name(step) for step in (augments if isinstance(augments, (list, tuple)) else [augments])]
     return list(dict.fromkeys(found))
 
 
@@ -230,6 +245,7 @@ def _lines(
     placed: bool,
     settings: dict,
     left_out: list[str],
+    without: list[str],
 ) -> list[str]:
     loop = config.train_cfg
     space = _space(loop)
@@ -242,7 +258,7 @@ def _lines(
     return [
         f'{"from":10}{source}, {sum(counts):,} training images',
         f'{"S_train":10}{length.num_train:,} of these, each class in its proportion (seed {SEED})',
-        f'{"S_val":10}{length.num_val:,} of {val}, never augmented',
+        f'{"S_val":10}{length.num_val:,} of {val}, loaded without {", ".join(without)}',
         f'{"place":10}{where}{"".join(f", {key}={value!r}" for key, value in settings.items()) if placed else ""}',
         f'{"space":10}{name}: {_counted(len(space), "candidate")}, {loop.num_ops} in a sub-policy',
         f'{"length":10}{epochs}, {length.steps:,} steps of {length.batch} images; {share:.0%} of the passes of '

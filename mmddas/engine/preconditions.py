@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 import torch
 from mmengine.dataset import InfiniteSampler
-from mmengine.dist import broadcast_object_list, get_rank
+from mmengine.dist import broadcast_object_list, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.optim import OptimWrapper
+from mmengine.model import BaseAveragedModel
+from mmengine.optim import ApexOptimWrapper, OptimWrapper
 from torch.utils.data import DataLoader
 
 from mmddas.core.files import check_folder
@@ -42,6 +43,33 @@ def check_passes(loader: DataLoader) -> None:
             f'S_train is drawn by {type(sampler).__name__}, which has no end, and a search goes by epochs: use '
             "sampler=dict(type='DefaultSampler', shuffle=True)"
         )
+    if hasattr(sampler, 'dataset_cycle_iter'):
+        raise ValueError(
+            f'S_train is drawn by {type(sampler).__name__}, whose next pass depends on those before it, so that an '
+            "interrupted search would go on with other images: use sampler=dict(type='DefaultSampler', shuffle=True)"
+        )
+    if hasattr(sampler, 'num_repeats') and get_world_size() > 1:
+        raise ValueError(
+            f'S_train is drawn by {type(sampler).__name__}, which gives several processes the same image to augment '
+            "differently, and a search augments it alike: use sampler=dict(type='DefaultSampler', shuffle=True)"
+        )
+
+
+def check_network(network: torch.nn.Module, sub_policies_per_rank: bool) -> None:
+    """Raise ValueError for a network whose views cannot be compared."""
+    for name, part in network.named_modules():
+        if isinstance(part, BaseAveragedModel):
+            raise ValueError(
+                f'{type(network).__name__}.{name} is a moving average of the network, which every pass over a batch '
+                'moves on: a search makes several passes a step, and of S_val too. Search with a network that learns '
+                'from labels, and train this one with what is found'
+            )
+        if sub_policies_per_rank and 'SyncBatchNorm' in type(part).__name__ and get_world_size() > 1:
+            raise ValueError(
+                f'{name} is a {type(part).__name__}, which takes the images of all processes together, and '
+                'sub_policies_per_rank=True gives each of them other sub-policies: set it to False, or '
+                "norm_cfg=dict(type='BN')"
+            )
 
 
 def check_optimizer(optim_wrapper: OptimWrapper) -> None:
@@ -50,6 +78,11 @@ def check_optimizer(optim_wrapper: OptimWrapper) -> None:
         raise ValueError(
             f'A search steps its network by one optimizer, got {type(optim_wrapper).__name__}: give it one '
             'OptimWrapper, with paramwise_cfg for rates of their own'
+        )
+    if isinstance(optim_wrapper, ApexOptimWrapper):
+        raise ValueError(
+            'ApexOptimWrapper scales losses where a search, which takes gradients view by view, cannot see it: use '
+            "optim_wrapper=dict(type='AmpOptimWrapper', ...)"
         )
     if getattr(optim_wrapper, '_accumulative_counts', 1) != 1:
         raise ValueError(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mmddas.datasets.search import seeded
 
@@ -35,6 +35,27 @@ class StepPreprocessing:
             return self.preprocessor(batch, True)
         with seeded(self._seed), _seeded_cuda(self._seed):
             return self.preprocessor(batch, True)
+
+    @contextmanager
+    def unmixed(self) -> Iterator[None]:
+        """Within the ``with`` block MMPretrain's Mixup, CutMix and their like leave the images of a batch alone.
+
+        S_val is never augmented. Labels come as the scores that the loss of such a training wants.
+        """
+        mixing = getattr(self.preprocessor, 'batch_augments', None)
+        # MMDetection's of this name set the size of a batch, which S_val has to have too.
+        if type(mixing).__name__ != 'RandomBatchAugment':
+            yield
+            return
+        self.preprocessor.batch_augments = _left_alone
+        try:
+            yield
+        finally:
+            self.preprocessor.batch_augments = mixing
+
+
+def _left_alone(images: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+    return images, scores.float()
 
 
 @contextmanager

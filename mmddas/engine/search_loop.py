@@ -23,7 +23,14 @@ from .hooks.policy_snapshot_hook import PolicySnapshotHook
 from .hooks.search_progress_hook import SearchProgressHook
 from .hooks.search_report_hook import SearchReportHook
 from .overview import say_how_long
-from .preconditions import check_hooks, check_optimizer, check_passes, check_whole_numbers, check_work_dir
+from .preconditions import (
+    check_hooks,
+    check_network,
+    check_optimizer,
+    check_passes,
+    check_whole_numbers,
+    check_work_dir,
+)
 from .processes import share_findings
 from .search_step import SearchStep
 from .step_watch import StepWatch
@@ -168,6 +175,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
     def prepare(self) -> None:
         """What needs the optimizer and, in a resumed search, the position: called once, before the first step."""
         check_optimizer(self.runner.optim_wrapper)
+        check_network(self.model, self.sub_policies_per_rank)
         position = f'iteration {self._iter} of epoch {self._epoch}'
         check_processes_agree({**self.identity, **flattened(self.runner.cfg), 'position': position})
         compiled = self.runner.cfg.get('compile')  # MMEngine compiles ``train_step``, which a search does not call

@@ -110,7 +110,7 @@ class SearchStep:
         self._step_network(expected)
 
         # The gradient of S_val at theta_{t+1}, g_val: (P,).
-        with self._frozen_statistics, self.memory.one_pass(counts=False):
+        with self._frozen_statistics, self.memory.one_pass(counts=False), self.preprocess.unmixed():
             loss = self.loss(policy_batch)
             average(gradients.validation(loss, self._loss_scale()))
         losses.append(loss.detach())
@@ -130,8 +130,9 @@ class SearchStep:
     def _step_network(self, expected: Tensor) -> None:
         """Step on the expected gradient, unless it is not finite."""
         optim_wrapper = self.optim_wrapper
-        # AMP's loss scaler finds such gradients by itself, and has to see them.
-        if not hasattr(optim_wrapper, 'loss_scaler'):
+        # AMP's loss scaler finds such gradients by itself, and has to see them; off, as on a CPU, it lets them pass.
+        scaler = getattr(optim_wrapper, 'loss_scaler', None)
+        if scaler is None or not scaler.is_enabled():
             finite = torch.isfinite(expected).all()
             # Optimizers with this flag, by which loss scalers know them, look at it on the device: no need to wait.
             if getattr(optim_wrapper.optimizer, '_step_supports_amp_scaling', False):

@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from mmcv.transforms import TransformBroadcaster
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmengine.registry import DefaultScope
@@ -363,3 +364,13 @@ def test_published_policies_are_drawn_as_their_tables_say(name):
     for candidate, share in zip(augment.schedule.space.candidates, snapshot.op_probs, strict=True):
         expected = share * snapshot.applied
         assert abs(drawn[candidate] / 100_000 - expected) < 4.5 * np.sqrt(expected * (1 + expected) / 100_000) + 1e-9
+
+
+def test_frames_that_share_random_numbers_are_refused():
+    """Each would get operations of its own."""
+    frames = [make_sample()['img']] * 2
+    broadcaster = TransformBroadcaster(
+        [DDASAugment(inline([('Solarize', 0)]))], mapping=dict(img='img'), auto_remap=True, share_random_params=True
+    )
+    with pytest.raises(RuntimeError, match='DDASAugment.*not allowed'):
+        broadcaster(dict(img=frames))

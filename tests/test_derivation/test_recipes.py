@@ -47,7 +47,16 @@ def test_of_detectors(name, shapes, tmp_path):
 @pytest.mark.parametrize('name', usual_first(CLASSIFIERS))
 def test_of_classifiers(name, images, tmp_path, monkeypatch):
     monkeypatch.setattr('mmpretrain.datasets.CIFAR10._check_integrity', lambda self: True)
-    config = check_search_of(classifier(name, images, tmp_path / 'work'), name)
+    training = classifier(name, images, tmp_path / 'work')
+    if name == 'swin_imagenet':
+        training.model.train_cfg.probs = [0.5, 0.5]
+    config = check_search_of(training, name)
+    if name == 'swin_imagenet':
+        assert dict(config.model.train_cfg) == dict(augments=[], probs=[])
+        augmenting = {'RandAugment', 'RandomErasing'}
+        loaders = config.train_dataloader, config.train_cfg.policy_dataloader
+        left = [augmenting & {step.type for step in loader.dataset.dataset.pipeline} for loader in loaders]
+        assert left == [augmenting, set()]
     place = [step.type for step in config.train_dataloader.dataset.dataset.pipeline].index('DDASAugment')
     assert place == (0 if name == 'resnet_cifar' else 2)
     assert config.train_cfg.search_space == 'cifar'

@@ -103,6 +103,17 @@ def test_s_val_is_loaded_as_the_training_but_for_the_operations_and_what_mixes(c
     assert found == coco(pipeline=[*LOAD, *END])
 
 
+def test_s_val_is_loaded_without_what_else_augments(training, coco):
+    sizes = dict(type='AutoAugment', policies=[[dict(type='Resize', scale=(64, 64))], [dict(type='Rotate', level=1)]])
+    augmenting = ['PhotoMetricDistortion', 'YOLOXHSVRandomAug', 'Brightness', 'Rotate', 'AutoAugment', 'RandAugment']
+    augmented = coco(pipeline=[*LOAD, *[dict(type=name) for name in augmenting], sizes, *END])
+    assert plain(augmented, 'mmdet') == coco(pipeline=[*LOAD, sizes, *END])
+    derived = derive_search(training(coco(pipeline=[*LOAD, dict(type='YOLOXHSVRandomAug'), *END])), 'my.py')
+    assert any(line.endswith('loaded without DDASAugment, YOLOXHSVRandomAug') for line in derived.lines)
+    steps = [step.type for step in derived.config.train_dataloader.dataset.dataset.pipeline]
+    assert 'YOLOXHSVRandomAug' in steps
+
+
 def test_s_val_from_elsewhere(training, coco, shapes):
     options = SearchOptions(val_ann='annotations/val.json', val_data_root=str(shapes))
     config = training(val_dataloader=dict(dataset=coco('val')))

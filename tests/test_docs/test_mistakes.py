@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.model import ExponentialMovingAverage
+from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 
 from mmddas.command_line import read_config
@@ -22,6 +24,7 @@ from mmddas.datasets.proxies.coco import write_search_split
 from mmddas.datasets.proxies.splits import part_sizes, split, write_split
 from mmddas.derivation import OwnData, SearchOptions, derive_search, set_data
 from mmddas.engine import agreement
+from mmddas.engine.preconditions import check_network, check_optimizer
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / 'docs' / 'mistakes.md'
@@ -64,13 +67,15 @@ class World:
             change(config)
         return run(config)
 
-    def training(self, **settings):
+    def training(self, pipeline: list | None = None, **settings):
         """Train with DDASAugment and PolicyScheduleHook."""
         config = Config.fromfile(ROOT / 'configs' / 'ddas' / 'retinanet_thin_shapes_train.py')
         for key in ('val_dataloader', 'val_evaluator', 'val_cfg', 'test_dataloader', 'test_evaluator', 'test_cfg'):
             config[key] = None
         config.train_dataloader.update(num_workers=0, persistent_workers=False)
         config.train_dataloader.dataset.data_root = f'{self.shapes}/'
+        if pipeline is not None:
+            config.train_dataloader.dataset.pipeline = pipeline
         config.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
         config.param_scheduler = None
         config.update(log_level='WARNING', work_dir='train', experiment_name=f'{self.folder.name}_train', **settings)
@@ -141,6 +146,22 @@ def _(world):
 @mistake('Policy files', 'No policy is named')
 def _(world):
     world.training(policy_file=None)
+
+
+@mistake('Policy files', 'Two policies are named')
+def _(world):
+    load = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True)]
+    pipeline = [*load, dict(type='DDASAugment', policy='uniform'), dict(type='PackDetInputs')]
+    world.training(policy_file='zoph_v1', pipeline=pipeline)
+
+
+@mistake('Policy files', 'DDASAugment stands before LoadAnnotations')
+def _(world):
+    policy = POLICY | dict(
+        num_ops=1, candidates=[dict(op='FlipLR', level=None)], epochs=[dict(total_prob=1.0, op_probs=[1.0])]
+    )
+    image = np.zeros((8, 8, 3), np.uint8)
+    DDASAugment(policy)(dict(img=image, instances=[dict(bbox=[1, 1, 4, 4], bbox_label=0)]))
 
 
 @mistake('Policy files', 'The pipeline has no DDASAugment')
@@ -281,6 +302,11 @@ derivation_mistake("S_val is the config's own validation or test set", dict(val_
 derivation_mistake('The search space does not exist', dict(space='detecton'))
 
 
+@mistake('Searches derived from a training', 'The length is among `--cfg-options`')
+def _(world):
+    derive_search(world.plain_training(), 'my.py', changes={'train_cfg.max_epochs': 5})
+
+
 @mistake('Searches derived from a training', 'A classifier has one class')
 def _(world):
     shutil.copytree(Path(world.shapes, 'train'), 'pets/cat')
@@ -319,10 +345,6 @@ search_mistake(
 
 @mistake('Configs of a search', 'The network has several optimizers')
 def _(world):
-    from mmengine.optim import OptimWrapperDict
-
-    from mmddas.engine.preconditions import check_optimizer
-
     check_optimizer(OptimWrapperDict())
 
 
@@ -335,6 +357,24 @@ def _(world):
         config.optim_wrapper.optimizer = dict(type='Adam', lr=1e-4)
 
     return world.search(adaptive)
+
+
+@mistake('Configs of a search', 'The network moves a teacher on in its loss, as MoCo and BYOL do')
+def _(world):
+    student = torch.nn.Linear(2, 2)
+    teacher = ExponentialMovingAverage(student)
+    check_network(torch.nn.ModuleDict(dict(student=student, encoder_k=teacher)), sub_policies_per_rank=False)
+
+
+@mistake('Configs of a search', 'The sampler draws on, whatever the epoch')
+def _(world):
+    def drawn_on(config):
+        loader = config.train_dataloader.to_dict()
+        loader.update(sampler=dict(type='CustomSampleSizeSampler', dataset_size=[4]))
+        loader['dataset'] = dict(type='ConcatDataset', datasets=[loader['dataset']])
+        config.train_dataloader = loader
+
+    world.search(drawn_on)
 
 
 @mistake('Configs of a search', 'An option of DDASAugment has a value that does not exist')

@@ -260,3 +260,32 @@ def test_mmpretrains_own_tool_trains_with_a_policy(folders, tmp_path):
     command = [sys.executable, tool, 'my_config.py', '--work-dir', 'work']
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (tmp_path / 'work' / 'epoch_2.pth').is_file(), done.stdout + done.stderr
+
+
+def test_mixup_mixes_the_views_alike_and_never_s_val(folders, tmp_path, monkeypatch):
+    """MMPretrain's, of ``model.train_cfg``, in the data preprocessor: labels are scores for all, as its losses want."""
+    mixing = dict(augments=[dict(type='Mixup', alpha=1.0)])
+    preprocessor = dict(num_classes=2, to_onehot=True)
+    config = search_config(folders, tmp_path / 'work')
+    config.merge_from_dict({'train_cfg.max_epochs': 1, 'train_cfg.search_space': ['Identity'], 'train_cfg.num_ops': 1})
+    config.data_preprocessor.update(preprocessor)
+    config.model.train_cfg = mixing
+    config.train_dataloader.dataset.pipeline[2] = dict(type='CenterCrop', crop_size=32)  # nothing else is random
+    forward, scores = SearchStep.forward, []
+
+    def noted(step, data):
+        scores.append(torch.stack([sample.gt_score for sample in data['data_samples']]))
+        return forward(step, data)
+
+    monkeypatch.setattr(SearchStep, 'forward', noted)
+    runner = Runner.from_cfg(config)
+    runner.train()
+    passes = runner.train_loop.num_sub_policies + 2
+    assert len(scores) == 4 * passes
+    s_val, views = (
+        scores[passes - 1 :: passes],
+        [scores[step : step + passes - 1] for step in range(0, 4 * passes, passes)],
+    )
+    assert all(score.unique().tolist() == [0, 1] for score in s_val)
+    assert all(torch.equal(view, step[0]) for step in views for view in step)
+    assert any(((step[0] > 0) & (step[0] < 1)).any() for step in views)

@@ -152,9 +152,9 @@ def test_clipping_limits_the_step():
 class ScaledOptimWrapper(OptimWrapper):
     """AmpOptimWrapper's way with its loss scaler, without the GPU that AmpOptimWrapper asks for."""
 
-    def __init__(self, optimizer) -> None:
+    def __init__(self, optimizer, enabled: bool = True) -> None:
         super().__init__(optimizer)
-        self.loss_scaler = torch.amp.GradScaler('cpu', init_scale=1024.0)
+        self.loss_scaler = torch.amp.GradScaler('cpu', init_scale=1024.0, enabled=enabled)
 
     def step(self) -> None:
         self.loss_scaler.step(self.optimizer)
@@ -188,7 +188,18 @@ def test_a_step_without_gradient_information_leaves_the_policy_alone():
 @pytest.mark.parametrize(('broken', 'network_steps'), [(0, False), (2, False), (-1, True)])
 @pytest.mark.parametrize(('value', 'fused'), [(float('nan'), False), (float('inf'), False), (float('nan'), True)])
 def test_a_loss_that_is_not_finite_changes_only_what_it_does_not_reach(broken, network_steps, value, fused):
-    search = Search(fused=fused)
+    check_not_reached(Search(fused=fused), broken, network_steps, value)
+
+
+@pytest.mark.parametrize(('broken', 'network_steps'), [(0, False), (-1, True)])
+@pytest.mark.parametrize('enabled', [True, False])
+def test_a_loss_that_is_not_finite_is_met_with_a_loss_scaler_too(broken, network_steps, enabled):
+    """On a CPU AMP's is off, and looks at nothing."""
+    search = Search(ScaledOptimWrapper, options=dict(enabled=enabled))
+    check_not_reached(search, broken, network_steps, float('inf'))
+
+
+def check_not_reached(search: Search, broken: int, network_steps: bool, value: float) -> None:
     search.multiply_losses(lambda view: value if view == broken else 1.0)
     policy, network = snapshot(search.policy), snapshot(search.network)
     assert not search.run()['updated']

@@ -5,6 +5,8 @@ The key travels with the sample's index, so that neither the number of workers n
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import NamedTuple
@@ -13,7 +15,7 @@ import numpy as np
 from torch.utils.data import BatchSampler, Dataset, get_worker_info
 
 from mmddas.datasets.samples import check_boxes
-from mmddas.datasets.walk import datasets_within
+from mmddas.datasets.walk import datasets_within, transforms_of, transforms_within
 
 from .broken import BrokenDataError, BrokenSample, NamedFailures, broken_sample, is_of_the_data, listed
 from .seeding import REPLACEMENTS, SAMPLE, preserved_generators, seed_generators
@@ -23,11 +25,16 @@ MAX_REPLACEMENTS = 100
 
 
 class SampleKey(NamedTuple):
-    """Which sample, in which batch of which pass over the data."""
+    """Which sample, in which batch of which pass over the data; and how often the batch has had it before."""
 
     index: int
     epoch: int
     batch: int
+    occurrence: int = 0
+
+    def seed(self, *use: int) -> tuple[int, ...]:
+        """Of the random numbers of this use."""
+        return self.epoch, self.batch, self.index, *use, *((self.occurrence,) if self.occurrence else ())
 
 
 class UsableSample(NamedTuple):
@@ -85,7 +92,21 @@ class KeyedBatchSampler:
     def _one_pass(self) -> Iterator[list[SampleKey]]:
         for batch, indices in enumerate(self.batch_sampler):
             if batch >= self.first_batch:
-                yield [SampleKey(index, self.epoch, batch) for index in indices]
+                before = Counter()
+                keys = []
+                for index in indices:  # some samplers repeat an image, to have it augmented in several ways
+                    keys.append(SampleKey(index, self.epoch, batch, before[index]))
+                    before[index] += 1
+                yield keys
+
+
+def _own_generators(dataset: Dataset) -> Iterator[object]:
+    """What a data set's transforms draw from beside the global generators: Albumentations', from its version 2 on."""
+    for part in datasets_within(dataset):
+        for transform in transforms_within(transforms_of(part)):
+            composed = getattr(transform, 'aug', None)  # in Albu and Albumentations
+            if hasattr(composed, 'set_random_seed'):
+                yield composed
 
 
 class KeyedDataset(Dataset):
@@ -97,6 +118,7 @@ class KeyedDataset(Dataset):
     def __init__(self, dataset: Dataset, seed: int) -> None:
         self.dataset = dataset
         self.seed = seed
+        self._own_generators = [*_own_generators(dataset)]
         for part in datasets_within(dataset):
             if hasattr(part, 'prepare_data') and not isinstance(part.prepare_data, NamedFailures):
                 part.prepare_data = NamedFailures(part)
@@ -126,7 +148,7 @@ class KeyedDataset(Dataset):
             else:
                 if sample is not None:
                     return UsableSample(sample, tuple(broken))
-            rng = np.random.default_rng((self.seed, key.epoch, key.batch, key.index, REPLACEMENTS, attempt))
+            rng = np.random.default_rng((self.seed, *key.seed(REPLACEMENTS, attempt)))
             index = int(rng.integers(len(self)))
         if broken:
             found = listed(dict.fromkeys(broken))
@@ -141,7 +163,9 @@ class KeyedDataset(Dataset):
 
         The global generators are left as they come, for what is random after loading.
         """
-        seed_generators(self.seed, key.epoch, key.batch, key.index, SAMPLE)
+        seed_generators(self.seed, *key.seed(SAMPLE))
+        for holder in self._own_generators:
+            holder.set_random_seed(random.getrandbits(32))
         sample = self.dataset[key.index]
         instances = getattr(sample.get('data_samples'), 'gt_instances', ()) if isinstance(sample, dict) else ()
         if 'bboxes' in instances:

@@ -6,10 +6,10 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, TRANSFORMS
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader
 
 from mmddas.core import SearchSpace
-from mmddas.datasets import SearchDataset, policy_loader
+from mmddas.datasets import SearchDataset, policy_loader, search_loader
 from mmddas.datasets.search import SampleKey
 
 SPACE = SearchSpace([('Solarize', 0)], num_ops=1)
@@ -49,6 +49,33 @@ class RejectNegatives(BaseTransform):
 class AddOne(BaseTransform):
     def transform(self, results: dict) -> dict:
         results['img'] = results['img'] + 1
+        return results
+
+
+class Composed:
+    """Draws as what Albumentations composes does: from a generator of its own."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng()
+
+    def set_random_seed(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+
+
+@TRANSFORMS.register_module()
+class OwnGenerator(BaseTransform):
+    def __init__(self) -> None:
+        self.aug = Composed()
+
+    def transform(self, results: dict) -> dict:
+        results['drawn'] = int(self.aug.rng.integers(1 << 30))
+        return results
+
+
+@TRANSFORMS.register_module()
+class AddNoise(BaseTransform):
+    def transform(self, results: dict) -> dict:
+        results['img'] = results['img'] + np.random.randint(0, 9, results['img'].shape, np.uint8)
         return results
 
 
@@ -121,3 +148,31 @@ def test_a_pipeline_cannot_be_switched_under_a_search(switch):
     with pytest.raises(RuntimeError, match='a search keeps the one that it began with'):
         switch(search_dataset('MakeImage', 'DDASAugment'))
     assert torch.is_tensor(search_dataset('MakeImage', 'DDASAugment').sub_policies(0, 0)[0])
+
+
+@pytest.mark.parametrize('place', [1, 2])
+def test_generators_of_a_transforms_own_are_functions_of_the_key(place):
+    """Before DDASAugment, where the views share what is drawn, and after it, where each draws."""
+    steps = ['MakeImage', 'DDASAugment']
+    steps.insert(place, 'OwnGenerator')
+    first, second = search_dataset(*steps), search_dataset(*steps)
+    views(second, 5)
+    drawn = [[view['drawn'] for view in views(dataset)] for dataset in (first, second)]
+    assert drawn[0] == drawn[1] and len(set(drawn[0])) == (1 if place == 1 else 3)
+    assert drawn[0] != [view['drawn'] for view in views(first, 4)]
+
+
+def test_an_image_that_a_batch_has_twice_is_augmented_twice():
+    """As samplers for repeated augmentation want it."""
+    made = dict(type='BoxedImages', pipeline=[*map(step, ['MakeImage', 'AddNoise', 'DDASAugment'])])
+    found = []
+    for _ in range(2):
+        batches = BatchSampler([3, 3, 2, 3], 4, False)
+        loader = DataLoader(DATASETS.build(made), batch_sampler=batches, collate_fn=lambda samples: samples)
+        found.append(next(iter(search_loader(loader, SPACE, 2, 0)))['data']['views'])
+    (clean, *_), again = found
+    images = [sample['img'] for sample in clean]
+    assert not any(np.array_equal(images[0], other) for other in images[1:])
+    assert not np.array_equal(images[1], images[3])
+    assert all(np.array_equal(image, sample['img']) for image, sample in zip(images, again[0], strict=True))
+    assert np.array_equal(images[0], views(search_dataset('MakeImage', 'AddNoise', 'DDASAugment'))[0]['img'])
