@@ -52,12 +52,15 @@ def sheet_of_config(args: argparse.Namespace) -> np.ndarray:
     if args.policy is not None and not list(augment_configs(config.train_dataloader.dataset)):
         for place in set_policy(config, args.policy):
             print(f'DDASAugment {place}')
+    hook = hook_config(config)
     fill_in_policy(config, None if args.policy is None else policy_for(config, args.policy))
     dataset = build_dataset(config)
     augments = find_augments(dataset)
     if not augments:
         raise ValueError(f"{args.config}: the training pipeline has no dict(type='DDASAugment', policy=...)")
     for augment in augments:
+        schedule = augment.schedule
+        augment.schedule = schedule.static() if hook.get('static') else schedule.smooth(hook.get('smoothing', 1))
         last = len(augment.schedule) - 1, len(augment.schedule)
         augment.set_progress(*(last if args.epoch is None else progress(args, config)))
     probs = ', '.join(f'{prob:.3f}' for prob in sorted({augment.snapshot.total_prob for augment in augments}))
@@ -85,12 +88,16 @@ def fill_in_policy(config: Config, policy: PolicySchedule | None) -> None:
             augment['policy'] = policy or hook_policy(config) or uniform_policy(config.get('train_cfg') or {})
 
 
+def hook_config(config: Config) -> dict:
+    """Of PolicyScheduleHook; empty where the config has none."""
+    hooks = config.get('custom_hooks') or ()
+    return next((hook for hook in hooks if type_name(hook) == 'PolicyScheduleHook'), {})
+
+
 def hook_policy(config: Config) -> object:
     """What PolicyScheduleHook gives a DDASAugment without a policy; None if there is nothing."""
-    for hook in config.get('custom_hooks') or ():
-        if type_name(hook) == 'PolicyScheduleHook':
-            return hook.get('policy') or config.get('policy_file')
-    return None
+    hook = hook_config(config)
+    return (hook.get('policy') or config.get('policy_file')) if hook else None
 
 
 def uniform_policy(train_cfg: dict) -> PolicySchedule:

@@ -21,7 +21,10 @@ from .samples import check_sample
 # What MMDetection keeps beside the boxes, one entry a box.
 PER_BOX_KEYS = ('gt_bboxes_labels', 'gt_ignore_flags', 'gt_instances_ids')
 # What has places in the image and cannot be moved here.
-REFUSED_KEYS = ('gt_keypoints', 'keypoints', 'proposals', 'gt_panoptic_seg')
+REFUSED_KEYS = (
+    *('gt_keypoints', 'keypoints', 'proposals', 'gt_panoptic_seg'),
+    *('lines', 'lines_array', 'line_endpoints'),  # of MMDetection's lanes
+)
 
 
 def global_generator() -> np.random.Generator:

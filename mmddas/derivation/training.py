@@ -99,7 +99,8 @@ def set_epochs(config: Config, epochs: int) -> None:
     """Have a training last so many epochs, its learning-rate schedule stretched or shrunk with it.
 
     So are the epochs at which hooks act (MMDetection's PipelineSwitchHook and YOLOXModeSwitchHook, MMPretrain's
-    SwitchRecipeHook, MMEngine's EMAHook) and at which the interval of evaluations changes (``dynamic_intervals``).
+    SwitchRecipeHook, MMEngine's EMAHook) and at which evaluations begin or change their interval (``val_begin``,
+    ``dynamic_intervals``).
 
     Raises:
         ValueError: It is not one of epochs, or ``epochs`` is below 1.
@@ -112,6 +113,8 @@ def set_epochs(config: Config, epochs: int) -> None:
     before = loop['max_epochs']
     factor = epochs / before
     loop['max_epochs'] = epochs
+    if loop.get('val_begin', 1) > 1:
+        loop['val_begin'] = min(max(1, round(loop['val_begin'] * factor)), epochs)
     if loop.get('dynamic_intervals'):
         loop['dynamic_intervals'] = [
             (_from_the_end(epoch, before, epochs), interval) for epoch, interval in loop['dynamic_intervals']

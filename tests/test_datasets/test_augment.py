@@ -119,7 +119,7 @@ def test_a_sample_without_annotations_is_augmented_too():
     assert np.array_equal(results['img'], 255 - image) and 'gt_bboxes' not in results
 
 
-@pytest.mark.parametrize('key', ['gt_keypoints', 'proposals'])
+@pytest.mark.parametrize('key', ['gt_keypoints', 'proposals', 'lines_array'])
 def test_what_cannot_be_moved_is_refused_when_pixels_move(key):
     with pytest.raises(NotImplementedError, match=key):
         augmented(inline([('Rotate_BBox', 4)]), dict(make_sample(), **{key: np.zeros((1, 4))}))

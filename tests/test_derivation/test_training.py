@@ -201,12 +201,12 @@ HOOKS = [
 def test_hooks_act_in_the_same_part_of_the_training(epochs, last):
     """What an RTMDet or YOLOX does in the last 20 of its 300 epochs is done in the last fifteenth, one at least."""
     changed = config(custom_hooks=copy.deepcopy(HOOKS))
-    changed.train_cfg.update(max_epochs=300, dynamic_intervals=[(280, 1)])
+    changed.train_cfg.update(max_epochs=300, val_begin=150, dynamic_intervals=[(280, 1)])
     set_epochs(changed, epochs)
     switch, mode, mean, recipes = changed.custom_hooks
     assert switch.switch_epoch == epochs - last == changed.train_cfg.dynamic_intervals[0][0]
     assert changed.train_cfg.dynamic_intervals[0][1] == 1 and mode.num_last_epochs == last
-    assert mean.begin_epoch == round(epochs / 10)
+    assert mean.begin_epoch == round(epochs / 10) and changed.train_cfg.val_begin == max(1, round(epochs / 2))
     actions = [recipe.action_epoch for recipe in recipes.schedule]
     assert actions[0] >= 1 and len(set(actions)) == 3 and actions == sorted(actions)
     assert epochs < 15 or actions[2] == round(290 * epochs / 300)

@@ -179,6 +179,13 @@ def test_the_tool_finds_the_policy_that_the_config_names(coco, policy, run):
     assert 'p_tp 0.400' in run(coco / 'training.py', '--out', coco / 'a.png', '--cfg-options', options)
 
 
+@pytest.mark.parametrize(('setting', 'shown'), [('smoothing=3', 'p_tp 0.200'), ('static=True', 'p_tp 0.400')])
+def test_the_tool_shows_what_the_hook_makes_of_a_schedule(coco, policy, run, setting, shown):
+    policy.save(coco / 'policy.json')
+    options = [f'policy_file={coco / "policy.json"}', f'custom_hooks.0.{setting}']
+    assert shown in run(coco / 'training.py', '--epoch', 2, '--out', coco / 'a.png', '--cfg-options', *options)
+
+
 def test_the_tool_shows_what_a_search_starts_from(coco, run):
     shown = run(coco / 'search.py', '--num', 1, '--draws', 2, '--out', coco / 'start.png')
     assert 'p_tp 0.350' in shown
