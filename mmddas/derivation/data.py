@@ -26,12 +26,15 @@ REFERENCE_SIZE = 640
 SMALL = 64
 # Wrappers that repeat samples: an epoch's length, or how often a class is seen, is nothing to a search.
 _REPEATING = ('RepeatDataset', 'ClassBalancedDataset')
-# Transforms of MMDetection and MMPretrain, and base classes of such, that change colours, hide parts or warp: an
-# image without them is as good for the network, which it is not without flips and crops, that bring it to its size.
+# Transforms of MMDetection, MMPretrain and torchvision, and base classes of such, that change colours, hide parts or
+# move things: an image without them is as good for the network. Crops stay, since they may bring it to its size.
 _AUGMENTING = {
     *('DDASAugment', 'AutoAugment', 'RandAugment', 'BaseAugTransform', 'ColorTransform', 'GeomTransform', 'Corrupt'),
     *('PhotoMetricDistortion', 'YOLOXHSVRandomAug', 'ColorJitter', 'Lighting', 'RandomGrayscale', 'RandomErasing'),
-    *('CutOut', 'Albu', 'Albumentations'),
+    *('CutOut', 'Albu', 'Albumentations', 'InstaBoost', 'RandomAffine', 'RandomShift', 'Expand', 'MinIoURandomCrop'),
+    *('TrivialAugmentWide', 'AugMix', 'GaussianBlur', 'RandomRotation', 'RandomPerspective', 'ElasticTransform'),
+    *('RandomInvert', 'RandomPosterize', 'RandomSolarize', 'RandomEqualize', 'RandomAutocontrast'),
+    *('RandomAdjustSharpness', 'RandomPhotometricDistort', 'RandomZoomOut', 'RandomIoUCrop'),
 }
 
 
@@ -177,7 +180,7 @@ def plain(dataset: dict, scope: str | None) -> dict:
     """What S_val is loaded by: the training's transforms, but for DDASAugment and others that augment or mix images.
 
     Flips and crops stay. A MultiImageMixDataset gives way to its data set, whose pipeline gets its transforms that work
-    on one image; not the RandomAffine that crops a mosaic.
+    on one image.
     """
     if type_name(dataset) == 'MultiImageMixDataset':
         inner = plain(dataset['dataset'], scope)
@@ -208,8 +211,8 @@ def _steps(dataset: dict) -> list[str]:
 
 def _augments(step: dict, scope: str | None) -> bool:
     kind = type_class(TRANSFORMS, step, scope)
-    names = {type_name(step)} | {base.__name__ for base in getattr(kind, '__mro__', ())}
-    return bool(names & _AUGMENTING) and not _sizes(step)
+    names = {type_name(step).split('/')[-1]} | {base.__name__ for base in getattr(kind, '__mro__', ())}
+    return bool(names & _AUGMENTING) and not _sizes([*step.values()])
 
 
 def _sizes(node: object) -> bool:
@@ -222,7 +225,7 @@ def _sizes(node: object) -> bool:
 
 def _of_mixtures(step: dict, scope: str | None) -> bool:
     kind = type_class(TRANSFORMS, step, scope)
-    return step.get('border') is not None or (kind is not None and mixes(kind))
+    return kind is not None and mixes(kind)
 
 
 def elsewhere(dataset: dict, ann_file: str | None, data_root: str | None) -> dict:

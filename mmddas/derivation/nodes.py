@@ -15,12 +15,12 @@ def type_name(node: dict) -> str:
 
 
 def type_class(registry: Registry, node: dict, scope: str | None) -> type | None:
-    """The class that a node names, in the registry of its config's scope; None where there is none of that name."""
+    """The class that a node names, in the registry of its config's scope; None where there is no class of that name."""
     kind = node.get('type')
-    if not isinstance(kind, str):
-        return kind
-    with registry.switch_scope_and_registry(scope) as scoped:
-        return scoped.get(kind)
+    if isinstance(kind, str):
+        with registry.switch_scope_and_registry(scope) as scoped:
+            kind = scoped.get(kind)
+    return kind if isinstance(kind, type) else None  # MMPretrain has functions for those of torchvision
 
 
 def inner_nodes(dataset: dict) -> list[dict]:

@@ -39,7 +39,8 @@ def find_places(config: Config) -> list[Place]:
     Transforms that mix by a cache of their own (CachedMosaic) come after it, since they are given single images.
 
     Raises:
-        ValueError: The config has no data set to train on, or one without a pipeline.
+        ValueError: The config has no data set to train on, or one without a pipeline, or with one that loads images
+            within another transform.
     """
     scope = config.get('default_scope')
     later = [Place(steps, _index(steps, scope)) for steps in later_pipelines(config)]
@@ -75,6 +76,13 @@ def _index(pipeline: list, scope: str | None) -> int:
         kind = type_class(TRANSFORMS, step, scope)
         if kind is not None and (_loads(kind) or mixes(kind)):
             index = position + 1
+    if not index:
+        for step in pipeline:
+            if _loads_within(step, scope):
+                raise ValueError(
+                    f"The pipeline loads images within {type_name(step)}: put dict(type='DDASAugment') where the "
+                    'operations are to be applied there, behind what loads'
+                )
     if scope == 'mmpretrain':
         while index < len(pipeline) and type_name(pipeline[index]) in _CROPS:
             index += 1
@@ -83,6 +91,13 @@ def _index(pipeline: list, scope: str | None) -> int:
 
 def _loads(kind: type) -> bool:
     return any(base.__name__.startswith('Load') for base in kind.__mro__)
+
+
+def _loads_within(node: object, scope: str | None) -> bool:
+    if isinstance(node, dict):
+        kind = type_class(TRANSFORMS, node, scope) if 'type' in node else None
+        return (kind is not None and _loads(kind)) or _loads_within(list(node.values()), scope)
+    return isinstance(node, (list, tuple)) and any(_loads_within(child, scope) for child in node)
 
 
 def mixes(kind: type) -> bool:

@@ -29,6 +29,11 @@ def coco(*steps: dict) -> dict:
         ('mmdet', [LOAD[0], PANOPTIC, *END], 'after LoadPanopticAnnotations, before Resize'),
         ('mmpretrain', [LOAD[0], CROP, dict(type='RandomFlip')], 'after RandomResizedCrop, before RandomFlip'),
         ('mmpretrain', [dict(type='RandomCrop', crop_size=32), dict(type='PackInputs')], 'before RandomCrop'),
+        (
+            'mmpretrain',
+            [LOAD[0], dict(type='torchvision/RandomCrop', size=32)],
+            'after LoadImageFromFile, before torchvision/RandomCrop',
+        ),
     ],
 )
 def test_place_in_a_pipeline(scope, steps, place):
@@ -60,3 +65,9 @@ def test_a_config_that_does_not_train_says_so():
 def test_a_data_set_without_a_pipeline_is_named():
     with pytest.raises(ValueError, match='MyDataset of the training has no pipeline'):
         find_places(training(dict(type='MyDataset')))
+
+
+def test_what_loads_within_another_transform_is_left_to_its_author():
+    frames = dict(type='TransformBroadcaster', transforms=[dict(type='LoadImageFromFile'), dict(type='RandomFlip')])
+    with pytest.raises(ValueError, match='loads images within TransformBroadcaster'):
+        find_places(training(dict(type='MOTChallengeDataset', pipeline=[dict(type='UniformRefFrameSample'), frames])))

@@ -105,7 +105,10 @@ def test_s_val_is_loaded_as_the_training_but_for_the_operations_and_what_mixes(c
 
 def test_s_val_is_loaded_without_what_else_augments(training, coco):
     sizes = dict(type='AutoAugment', policies=[[dict(type='Resize', scale=(64, 64))], [dict(type='Rotate', level=1)]])
-    augmenting = ['PhotoMetricDistortion', 'YOLOXHSVRandomAug', 'Brightness', 'Rotate', 'AutoAugment', 'RandAugment']
+    augmenting = [
+        *('PhotoMetricDistortion', 'YOLOXHSVRandomAug', 'Brightness', 'Rotate', 'AutoAugment', 'RandAugment'),
+        *('MinIoURandomCrop', 'Expand', 'mmdet.InstaBoost', 'torchvision/TrivialAugmentWide'),
+    ]
     augmented = coco(pipeline=[*LOAD, *[dict(type=name) for name in augmenting], sizes, *END])
     assert plain(augmented, 'mmdet') == coco(pipeline=[*LOAD, sizes, *END])
     derived = derive_search(training(coco(pipeline=[*LOAD, dict(type='YOLOXHSVRandomAug'), *END])), 'my.py')
