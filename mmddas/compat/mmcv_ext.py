@@ -19,6 +19,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+# An offset, in cells, that leads out of every feature map.
+_FAR = -1e6
+
 
 class MissingOperatorError(RuntimeError):
     """One of MMCV's compiled operators was used that is not installed and has no substitute."""
@@ -162,7 +165,11 @@ def _roi_align(input, rois, aligned_height, aligned_width, spatial_scale, sampli
         raise MissingOperatorError("roi_align with pool_mode='max'")
     input, rois = _at_least_float32(input, rois)
     size = (aligned_height, aligned_width)
-    return _operators().roi_align(input, rois.type_as(input), size, spatial_scale, sampling_ratio, aligned)
+    # A network that diverges has regions that are nowhere: torchvision would read outside of the memory.
+    nowhere = ~rois.isfinite().all(dim=1)
+    rois = rois.masked_fill(nowhere[:, None], 0)
+    output = _operators().roi_align(input, rois.type_as(input), size, spatial_scale, sampling_ratio, aligned)
+    return output.masked_fill(nowhere[:, None, None, None], float('nan'))
 
 
 def deform_conv_forward(
@@ -257,6 +264,9 @@ def _deform_conv(input, offset, weight, mask=None, bias=None, **geometry):
     """Both versions; the size of the kernel and the groups, torchvision reads off the shapes."""
     input, offset, weight = _at_least_float32(input, offset, weight)
     mask, bias = (tensor if tensor is None else tensor.type_as(input) for tensor in (mask, bias))
+    # MMCV samples 0 where an offset is not a number, as outside of the image; torchvision would read outside of the
+    # memory.
+    offset = offset.masked_fill(offset.isnan(), _FAR)
     return _operators().deform_conv2d(input, offset, weight, bias, mask=mask, **geometry)
 
 

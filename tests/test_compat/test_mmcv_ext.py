@@ -196,6 +196,18 @@ def test_roi_align_of_no_regions_has_no_gradient(device):
     assert not gradient(pooled.sum(), features).any()
 
 
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_roi_align_of_regions_that_are_nowhere_is_no_number(value, device):
+    """A network that diverges has such; torchvision ends the process."""
+    features = torch.randn(2, 2, 6, 6, device=device, requires_grad=True)
+    rois = torch.tensor(ROIS, device=device)
+    lost = torch.cat([rois, rois[:1]])
+    lost[-1, 2] = value
+    pooled = ops.roi_align(features, lost, 3, 0.5)
+    assert torch.equal(pooled[:-1], ops.roi_align(features, rois, 3, 0.5)) and pooled[-1].isnan().all()
+    assert gradient(pooled[:-1].sum(), features).isfinite().all()
+
+
 GEOMETRY = dict(stride=(2, 1), padding=(1, 2), dilation=(1, 2), groups=2)
 
 
@@ -228,6 +240,20 @@ def test_deform_conv_without_offsets_is_a_convolution(device):
     torch.testing.assert_close(modulated, ordinary + bias[:, None, None], rtol=1e-4, atol=1e-5)
     unbiased = modulated_deform_conv(input, nowhere, everything, weight, None)
     torch.testing.assert_close(unbiased, ordinary, rtol=1e-4, atol=1e-5)
+
+
+def test_deform_conv_samples_nothing_where_an_offset_is_no_number(device):
+    """As MMCV's, and as where it leads out of the map; torchvision ends the process."""
+    input, offset, mask, weight, bias = deform_conv_inputs(device)
+    results = []
+    for value in (float('nan'), 1e4):
+        lost = offset.detach().clone()
+        lost[:, ::5] = value
+        results.append([deform_conv(input, lost, weight), modulated_deform_conv(input, lost, mask, weight, bias)])
+        results[-1] += torch.autograd.grad(sum(result.square().sum() for result in results[-1]), (input, mask, weight))
+    for found, expected in zip(*results, strict=True):
+        assert found.isfinite().all()
+        torch.testing.assert_close(found, expected)
 
 
 def test_deform_convs_have_the_right_gradients(device):
