@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import random
+import warnings
 from collections.abc import Iterable
 
 import numpy as np
@@ -62,7 +63,8 @@ class DDASAugment(AppliedPolicy, BaseTransform):
             pixels. None: as searched, else 0.
         min_box_size: Width and height in pixels below which a moved box is dropped.
         channel_order: ``'bgr'``, as ``LoadImageFromFile`` has it, or ``'rgb'``, as data sets that bring their images
-            (MMPretrain's CIFAR10, ...) have it; a property of the data, so that no policy carries it.
+            (MMPretrain's CIFAR10, ...) have it; a property of the data, so that no policy carries it. None: ``'bgr'``,
+            with a warning where it looks wrong.
 
     Example:
         >>> train_pipeline = [
@@ -89,20 +91,32 @@ class DDASAugment(AppliedPolicy, BaseTransform):
         interpolation: str | None = None,
         reference_size: int | None = None,
         min_box_size: float = 1.0,
-        channel_order: str = 'bgr',
+        channel_order: str | None = None,
     ) -> None:
-        super().__init__(policy, box_prob, interpolation, reference_size, min_box_size, channel_order)
+        super().__init__(policy, box_prob, interpolation, reference_size, min_box_size, channel_order or 'bgr')
+        self._doubts_order = channel_order is None and _scope() == 'mmpretrain'
         # Whether a sample that would lose all its boxes stays as it is: for data sets that cannot take another one.
         self.keeps_some_box = False
 
     def default_space(self) -> str:
         """That of the task whose config is built."""
-        scope = DefaultScope.get_current_instance()
-        return 'cifar' if scope is not None and scope.scope_name == 'mmpretrain' else 'detection'
+        return 'cifar' if _scope() == 'mmpretrain' else 'detection'
+
+    def check(self, results: dict) -> None:
+        """Raise an error unless operations can work on a sample; warn, once, of channels in the other order."""
+        check_sample(results)
+        if self._doubts_order and 'img_path' not in results:
+            self._doubts_order = False
+            warnings.warn(
+                'DDASAugment takes the channels of an image for BGR, and these images come from no file: data sets '
+                "that bring their images (CIFAR10, ...) have them as RGB. Say dict(type='DDASAugment', "
+                "channel_order='rgb'), or 'bgr'",
+                stacklevel=2,
+            )
 
     def transform(self, results: dict) -> dict:
         try:
-            check_sample(results)
+            self.check(results)
         except ValueError as error:
             raise ValueError(f'{results.get("img_path", "a sample")}: {error}') from error
         # Python's stream, since operations take as many numbers from NumPy's as they need: every place in it gets its
@@ -134,6 +148,11 @@ class DDASAugment(AppliedPolicy, BaseTransform):
             if 'gt_bboxes' in results and any(move.region is None for move in moves):
                 _replace_boxes(results, moved, self.kept(moved))
         return results
+
+
+def _scope() -> str | None:
+    scope = DefaultScope.get_current_instance()
+    return None if scope is None else scope.scope_name
 
 
 def _check_loaded(results: dict) -> None:

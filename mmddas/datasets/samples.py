@@ -6,10 +6,12 @@ import numpy as np
 
 
 def check_sample(results: dict) -> None:
-    """Raise ValueError unless operations can work on a sample of a pipeline.
+    """Raise ValueError unless operations can work on a sample of a pipeline, LookupError where it has no image.
 
     Its image has to be ``(H, W, 3)`` uint8 and not empty, its boxes, if it has any, made of finite numbers.
     """
+    if 'img' not in results:
+        raise LookupError('there is no image yet: put DDASAugment behind what loads it (LoadImageFromFile, ...)')
     image = results['img']
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         found = f'{image.dtype} {image.shape}' if isinstance(image, np.ndarray) else type(image).__name__

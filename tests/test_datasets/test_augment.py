@@ -374,3 +374,23 @@ def test_frames_that_share_random_numbers_are_refused():
     )
     with pytest.raises(RuntimeError, match='DDASAugment.*not allowed'):
         broadcaster(dict(img=frames))
+
+
+@pytest.mark.parametrize(
+    ('scope', 'more', 'order', 'warned'),
+    [
+        ('mmpretrain', {}, None, True),
+        ('mmpretrain', {}, 'rgb', False),
+        ('mmpretrain', {}, 'bgr', False),
+        ('mmpretrain', dict(img_path='1.png'), None, False),
+        ('mmdet', {}, None, False),
+    ],
+)
+def test_images_that_a_data_set_brings_may_be_rgb(scope, more, order, warned, recwarn):
+    """MMPretrain's CIFAR10 does; files are read as BGR."""
+    with DefaultScope.overwrite_default_scope(scope):
+        augment = DDASAugment(inline([('Color', 2)]), channel_order=order)
+    for _ in range(2):
+        augment(dict(img=np.zeros((8, 8, 3), np.uint8), **more))
+    messages = [str(warning.message) for warning in recwarn if 'come from no file' in str(warning.message)]
+    assert len(messages) == warned

@@ -164,6 +164,12 @@ def _(world):
     DDASAugment(policy)(dict(img=image, instances=[dict(bbox=[1, 1, 4, 4], bbox_label=0)]))
 
 
+@mistake('Policy files', 'DDASAugment stands before what loads the image')
+def _(world):
+    load = dict(type='LoadImageFromFile')
+    world.training(policy_file='uniform', pipeline=[dict(type='DDASAugment'), load, dict(type='PackDetInputs')])
+
+
 @mistake('Policy files', 'The pipeline has no DDASAugment')
 def _(world):
     world.training(
@@ -662,7 +668,7 @@ def test_message_is_the_one_on_the_page(section, text, tmp_path, shapes, search_
     if warning:
         assert re.search(pattern, MISTAKES[section, text](world), re.DOTALL)
         return
-    with pytest.raises((ValueError, OSError, RuntimeError, ArithmeticError, SystemExit)) as error:
+    with pytest.raises((ValueError, LookupError, OSError, RuntimeError, ArithmeticError, SystemExit)) as error:
         MISTAKES[section, text](world)
     said = str(error.value).removesuffix(f': {error.value.filename!r}' if hasattr(error.value, 'filename') else '')
     assert re.search(f'{pattern}$', said, re.DOTALL), said

@@ -19,7 +19,6 @@ from torch.utils.data import Dataset
 
 from mmddas.core import Candidate, SearchSpace, sample_sub_policies
 from mmddas.datasets.augment import global_generator
-from mmddas.datasets.samples import check_sample
 
 from .keys import KeyedDataset, SampleKey
 from .pipelines import SplitPoint, split_pipelines
@@ -94,7 +93,7 @@ class SearchDataset(KeyedDataset):
     def _views(self, key: SampleKey, sub_policies: list[list[Candidate]]) -> list | None:
         sample = super().load(key)
         continuation = sample.pop(SplitPoint.KEY)
-        check_sample(sample)
+        continuation.augment.check(sample)
         rng, copied = global_generator(), copier(sample)
         augmented = []
         for sub_policy in sub_policies:
