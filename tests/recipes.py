@@ -94,12 +94,7 @@ def classifier(name: str, images: Path, work_dir: Path) -> Config:
 
 def recipe(name: str, folder: Path, work_dir: Path) -> Config:
     """A recipe of MMDetection's that trains on the drawn shapes in ``folder``."""
-    config = get_config(f'mmdet::{RECIPES[name]}')
-    shrink(config._cfg_dict, folder)
-    trim(config, work_dir, name)
-    if config.model.backbone.type == 'ResNet':
-        config.model.backbone.base_channels = 8
-        config.model.neck.in_channels = [channels // 8 for channels in config.model.neck.in_channels]
+    config = shrunk_recipe(RECIPES[name], folder, work_dir, name)
     if name == 'checkpointed':
         config.model.backbone.update(with_cp=True)
     if name == 'swin':
@@ -107,6 +102,17 @@ def recipe(name: str, folder: Path, work_dir: Path) -> Config:
             embed_dims=24, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=2, with_cp=True, frozen_stages=1
         )
         config.model.neck.in_channels = [24, 48, 96, 192]
+    return config
+
+
+def shrunk_recipe(path: str, folder: Path, work_dir: Path, name: str) -> Config:
+    """A config of MMDetection's, by its path, at a size for tests; a ResNet gets an eighth of its channels."""
+    config = get_config(f'mmdet::{path}')
+    shrink(config._cfg_dict, folder)
+    trim(config, work_dir, name)
+    if config.model.backbone.type == 'ResNet':
+        config.model.backbone.base_channels = 8
+        config.model.neck.in_channels = [channels // 8 for channels in config.model.neck.in_channels]
     return config
 
 
