@@ -80,7 +80,8 @@ def test_views_that_are_alike_align_with_nothing(family, shapes, tmp_path, views
     training = shrunk_recipe(f'{family}.py', shapes, tmp_path / 'work', family.split('/')[0])
     training.train_dataloader.dataset.get('dataset', training.train_dataloader.dataset).indices = 6
     if family.startswith('dynamic'):
-        training.model.train_cfg.rcnn.dynamic_rcnn.update_iter_interval = 1  # it adapts its thresholds in every pass
+        # It adapts its thresholds in every pass, and by a lot.
+        training.model.train_cfg.rcnn.dynamic_rcnn.update(update_iter_interval=1, initial_iou=0.0)
     derived = derive_search(training, family, SearchOptions(num_train=4, num_val=2, epochs=1))
     config = Config.fromstring(derived.text, '.py')
     config.work_dir = training.work_dir
