@@ -21,6 +21,7 @@ def test_a_network_with_a_teacher_is_refused():
         preconditions.check_network(network, sub_policies_per_rank=False)
 
 
+@pytest.mark.slow
 def test_mmpretrains_moco_is_refused():
     models = pytest.importorskip('mmpretrain.models')
     init_default_scope('mmpretrain')

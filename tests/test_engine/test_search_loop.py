@@ -80,7 +80,8 @@ def test_the_evidence_of_a_search_is_in_its_file(search_config):
     assert runner.train_loop.estimator.evidence.findings().to_dict() == findings.to_dict()
 
 
-@pytest.mark.parametrize('name', [pytest.param('MeanGradientEstimator', marks=pytest.mark.slow), 'ShrinkageEstimator'])
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['MeanGradientEstimator', 'ShrinkageEstimator'])
 def test_searches_with_other_estimators_resume_to_the_bit(search_config, name):
     chosen = {'train_cfg.estimator': dict(type=name, decay=0.9), 'train_cfg.policy_optim': None}
     whole = search_config(chosen, name='whole')
@@ -149,10 +150,11 @@ class SignalHook(Hook):
     ],
 )
 def test_a_search_told_to_stop_goes_on_from_the_very_iteration(request, search_config, iteration, number):
-    """In the middle of an epoch, and at its last step, with data workers."""
+    """In the middle of an epoch, and at its last step, with data workers and the estimator that is recommended."""
     before = signal.signal(number, signal.default_int_handler)  # Ctrl-C may be ignored where tests run
     request.addfinalizer(lambda: signal.signal(number, before))
-    options = {'train_dataloader.num_workers': 1}
+    estimator = {'train_cfg.estimator': dict(type='ShrinkageEstimator'), 'train_cfg.policy_optim': None}
+    options = {'train_dataloader.num_workers': 1, **estimator}
     whole = search_config(options, name='whole')
     build(whole).train()
     runner = build(search_config(options, name='stopped'))
