@@ -75,14 +75,17 @@ def test_differences_on_several_data_are_put_together_in_units_of_their_noise(tm
             lines.append(result(file, seed, metric, middle + better + away))
         (tmp_path / f'{config}.jsonl').write_text('\n'.join(lines) + '\n')
     (tmp_path / 'lengths.jsonl').write_text('{}\n')
+    once = [result(name, 0, 'coco/bbox_mAP', 0.4) for name in ('uniform:detection', 'recommended_detection')]
+    (tmp_path / 'bccd_policies_double.jsonl').write_text('\n'.join(once) + '\n')  # has no unit, and no part in the mean
     monkeypatch.syspath_prepend(ROOT / 'tools/benchmarks')
     monkeypatch.setattr(sys, 'argv', ['searched_or_uniform.py', '--results', str(tmp_path)])
     runpy.run_path(str(ROOT / 'tools/benchmarks/searched_or_uniform.py'), run_name='__main__')
     found = capsys.readouterr().out.splitlines()
     assert re.search(r'recommended_detection beside uniform:detection +\+0.020 \(.*, 3 pairs', found[0])
-    assert re.search(r'recommended_cifar beside uniform:cifar +-1.00 \(.*, 3 pairs', found[1])
+    assert found[1].startswith('bccd_policies_double: ') and found[1].endswith(' +0.000, 1 pair: no interval')
+    assert re.search(r'recommended_cifar beside uniform:cifar +-1.00 \(.*, 3 pairs', found[2])
     low, high = (0.5 + sign * 2.5706 * 1.5 * (6 / 5) ** 0.5 / 6**0.5 for sign in (-1, 1))  # 95%, of 6 pairs
-    assert found[2].endswith(f' +0.50 ({low:+.2f} to {high:+.2f}), 6 pairs'), found
+    assert found[3].endswith(f' +0.50 ({low:+.2f} to {high:+.2f}), 6 pairs'), found
 
 
 @pytest.mark.slow

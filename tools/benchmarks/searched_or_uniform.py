@@ -2,7 +2,8 @@
 
 Takes what ``does_it_help.py`` has kept, and prints for each of its configs how two rows differ, paired by seed, with
 the 95% interval; then the mean over all pairs, each in units of what seeds differ by there (the pooled standard
-deviation of all rows of its config), so that mAP and accuracy, and noisy data and others, can stand in one figure.
+deviation of all rows of its config), so that mAP and accuracy, and noisy data and others, can stand in one figure. A
+config with one seed tells nothing of that unit and is left out of the mean.
 
     python tools/benchmarks/searched_or_uniform.py
     python tools/benchmarks/searched_or_uniform.py --first opposite_detection --then sharpened_detection
@@ -34,6 +35,8 @@ def noise(values: dict[str, dict[int, float]]) -> float:
 
 
 def line(name: str, difference: Difference, places: int) -> str:
+    if difference.seeds == 1:
+        return f'{name:60} {difference.mean:+.{places}f}, 1 pair: no interval'
     low, high = f'{difference.low:+.{places}f}', f'{difference.high:+.{places}f}'
     return f'{name:60} {difference.mean:+.{places}f} ({low} to {high}), {difference.seeds} pairs'
 
@@ -59,6 +62,8 @@ def main() -> None:
             accuracy = max(values[first].values()) > 1
             print(line(f'{path.stem}: {then} beside {first}', difference, 2 if accuracy else 3))
             unit = noise(values)
+            if math.isnan(unit):
+                continue
             for seed in values[then].keys() & values[first].keys():
                 units[path.stem, then, seed] = (values[then][seed] - values[first][seed]) / unit
     if len(units) > 1:
