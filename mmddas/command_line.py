@@ -16,6 +16,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmddas.core.files import check_folder
+from mmddas.datasets.walk import type_name
 from mmddas.engine.checkpoints import check_checkpoint, latest_checkpoint, protect_checkpoints
 from mmddas.engine.tasks import TASKS
 
@@ -174,7 +175,7 @@ def end_process() -> None:
 def _needed_loaders(config: Config) -> list[str]:
     """A search evaluates only where it is asked to."""
     loop = config.get('train_cfg') or {}
-    evaluates = loop.get('type') != 'DDASSearchLoop' or loop.get('val_interval') is not None
+    evaluates = type_name(loop) != 'DDASSearchLoop' or loop.get('val_interval') is not None
     return ['train_dataloader', 'train_cfg.policy_dataloader'] + ['val_dataloader'] * evaluates
 
 

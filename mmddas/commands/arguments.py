@@ -111,7 +111,7 @@ def compare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--seeds', type=int, default=3, help='how many: 0, 1, 2, ... (default: 3)')
     parser.add_argument('--jobs', type=int, default=1, help='trainings at a time, of one CPU thread each (default: 1)')
-    parser.add_argument('--metric', help="of the config's evaluator, more is better (default: the first that it gives)")
+    parser.add_argument('--metric', help="of the config's evaluator, more is better (default: mAP, or accuracy/top1)")
     parser.add_argument('--epochs', type=int, help=_EPOCHS_HELP)
     parser.add_argument('--shard', default='1/1', metavar='I/N', help='the I-th of N parts of the trainings alone')
     parser.add_argument('--work-dir', type=Path, help="default: work_dirs/compare/ and the config's name")

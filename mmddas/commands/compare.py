@@ -164,7 +164,8 @@ def report(args: argparse.Namespace, policies: dict, wanted: list[Training], res
 
 
 def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    check_args(parser, args)
+    with wrong_input_ends(parser):
+        check_args(parser, args)
     work_dir = args.work_dir or Path(f'work_dirs/compare/{Path(args.config).stem}')
     signal.signal(signal.SIGTERM, lambda *_: sys.exit('Told to stop; the same command goes on'))
     results = Results(args.results or work_dir / 'results.jsonl')

@@ -18,7 +18,7 @@ from mmddas.command_line import (
     read_options,
 )
 from mmddas.core.files import check_folder, keep_other, write_text
-from mmddas.derivation import SearchOptions, derive_search
+from mmddas.derivation import SearchOptions, derive_search, type_name
 
 from . import wrong_input_ends
 from .arguments import DERIVED
@@ -27,6 +27,18 @@ from .arguments import DERIVED
 OF_THE_SEARCH = ('train_cfg', 'default_hooks', 'log_processor')
 # What depends on the machine, and on whether a run is resumed.
 OF_THE_START = ('env_cfg', 'load_from', 'model_wrapper_cfg')
+# Where launchers say which process this is, and of how many; MMEngine names them alike, but when it builds a runner.
+_LAUNCHED = {
+    'pytorch': ('RANK', 'WORLD_SIZE'),
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS'),
+    'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'),
+}
+
+
+def _process(launcher: str) -> tuple[int, int]:
+    """The number of this process, and how many there are, before MMEngine reads them."""
+    names = _LAUNCHED.get(launcher)
+    return (int(os.environ.get(names[0], 0)), int(os.environ.get(names[1], 1))) if names else (0, 1)
 
 
 def search_name(args: argparse.Namespace) -> str:
@@ -38,7 +50,7 @@ def derived(args: argparse.Namespace, training: Config, prog: str) -> Config | N
     """The search for a training, written into its work dir; None where that was all that was asked for."""
     names = [option[2:].replace('-', '_') for option, *_ in DERIVED]
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    processes = int(os.environ.get('WORLD_SIZE', os.environ.get('SLURM_NTASKS', 1))) if args.launcher != 'none' else 1
+    rank, processes = _process(args.launcher)
     options = read_options(args.cfg_options)
     changes = {key: value for key, value in options.items() if key.split('.')[0] in OF_THE_SEARCH}
     # The file is for other machines, and other starts, too.
@@ -51,7 +63,7 @@ def derived(args: argparse.Namespace, training: Config, prog: str) -> Config | N
     found = derive_search(plain, args.config, SearchOptions(**given), processes, changes)
     work_dir = training.work_dir
     path = Path(work_dir, f'{search_name(args)}.py')
-    if int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0))) == 0:
+    if rank == 0:
         check_folder(work_dir, 'The work dir (--work-dir names another one)')
         kept = keep_other(path, found.text)
         write_text(path, found.text)
@@ -86,7 +98,7 @@ def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
 
 def search_config(prog: str, args: argparse.Namespace) -> Config | None:
     """The config of a search, or the one derived from a training's; None where that was all that was asked for."""
-    if (read_config(args.config).get('train_cfg') or {}).get('type') == 'DDASSearchLoop':
+    if type_name(read_config(args.config).get('train_cfg') or {}) == 'DDASSearchLoop':
         unused = [option for option, *_ in DERIVED if getattr(args, option[2:].replace('-', '_')) is not None]
         if unused or args.dry_run:
             raise ValueError(

@@ -23,8 +23,10 @@ def own_data(found: Split, files: dict[str, Path]) -> OwnData:
 
 
 def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    out_dir = args.out_dir or args.source.with_name(f'{args.source.stem}_split')
     with wrong_input_ends(parser):
+        # '.' and '..' are called something elsewhere.
+        source = args.source.resolve() if args.source.name in ('', '..') else args.source
+        out_dir = args.out_dir or source.with_name(f'{source.stem}_split')
         if args.config is not None:
             training = read_config(args.config)  # before anything is written
             path = out_dir / f'{Path(args.config.split("::")[-1]).stem}.py'

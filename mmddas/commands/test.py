@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmengine.evaluator import BaseMetric, DumpResults
 
 from mmddas.command_line import build_runner, check_checkpoint, check_data, check_parts, end_process, load_config
+from mmddas.core.files import check_folder
 
 from . import wrong_input_ends
 
@@ -37,6 +38,7 @@ def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         config.load_from = check_checkpoint(args.checkpoint)
         check_parts(config, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
         check_data(config, ['test_dataloader'])
+        check_folder(config.work_dir, 'The work dir (--work-dir names another one)')
     if args.show_dir:
         _draw(config, args.show_dir)
     runner = build_runner(config, 'test_dataloader')

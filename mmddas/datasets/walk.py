@@ -1,8 +1,14 @@
-"""Finding DDASAugment in datasets: through wrappers, and through transforms that hold transforms."""
+"""Finding DDASAugment in datasets: through wrappers, and through transforms that hold transforms; and in configs."""
 
 from collections.abc import Iterator
 
 from .augment import DDASAugment
+
+
+def type_name(node: dict) -> str:
+    """The name in a config's ``type``, which may be a class, or carry a scope or a module."""
+    kind = node.get('type')
+    return getattr(kind, '__name__', str(kind)).split('.')[-1]
 
 
 def inner_datasets(dataset: object) -> list:

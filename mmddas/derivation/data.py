@@ -113,11 +113,15 @@ def _check_no_subset(dataset: dict) -> None:
         _check_no_subset(inner)
 
 
-def augment_settings(probes: list[Probe]) -> dict:
-    """Of DDASAugment, where the data say so."""
+def augment_settings(scope: str, probes: list[Probe]) -> dict:
+    """Of DDASAugment, where the data say so.
+
+    Lengths in pixels are scaled for detectors alone: a classifier's one operation that has such, CutoutAbs, has them
+    as published, for images of CIFAR's and ImageNet's sizes.
+    """
     settings = {}
     side = sorted(found.longer_side for found in probes)[len(probes) // 2]
-    if side > SMALL and not REFERENCE_SIZE * 2 / 3 <= side <= REFERENCE_SIZE * 2:
+    if scope == 'mmdet' and side > SMALL and not REFERENCE_SIZE * 2 / 3 <= side <= REFERENCE_SIZE * 2:
         settings['reference_size'] = REFERENCE_SIZE
     if any(found.rgb for found in probes):
         settings['channel_order'] = 'rgb'

@@ -7,11 +7,7 @@ from collections.abc import Iterator
 from mmengine.config import Config
 from mmengine.registry import Registry
 
-
-def type_name(node: dict) -> str:
-    """The name in a config's ``type``, which may be a class, or carry a scope or a module."""
-    kind = node.get('type')
-    return getattr(kind, '__name__', str(kind)).split('.')[-1]
+from mmddas.datasets.walk import type_name
 
 
 def type_class(registry: Registry, node: dict, scope: str | None) -> type | None:

@@ -58,17 +58,25 @@ def set_data(config: Config, data: OwnData) -> None:
             f'The {type_name(leaf)} of the config brings its images in memory, and its pipeline loads no files: give a '
             'config whose pipeline begins with LoadImageFromFile, such as those on ImageNet'
         )
-    masks = [name for name, _ in _named(config.get('model'), 'mask_head')]
-    if masks and not data.has_masks:
+    if any(number for _, number in _named(config.get('model'), 'num_stuff_classes')):
         raise ValueError(
-            'The config trains masks (its model has a mask_head), and the annotations have no segmentations'
+            'The config trains panoptic segmentation (its model has num_stuff_classes), for which a segmentation of '
+            'whole images is needed: give one of detection or of instance segmentation'
         )
+    if any(value is True for _, value in _named(leaf['pipeline'], 'with_seg')):
+        raise ValueError(
+            'The config trains on segmentations of whole images, too (with_seg=True), and the data have none'
+        )
+    heads = any(_named(config.get('model'), 'mask_head'))
+    loads = any(value is True for _, value in _named(leaf['pipeline'], 'with_mask'))
+    if (heads or loads) and not data.has_masks:
+        because = 'its model has a mask_head' if heads else 'its pipeline loads them'
+        raise ValueError(f'The config trains masks ({because}), and the annotations have no segmentations')
     config.train_dataloader.dataset = _with_data(dataset, _dataset(leaf, data, 'train'))
     for part in ('val', 'test'):
         _set_evaluation(config, part, data)
     for node in (config.get('model'), config.get('data_preprocessor')):
-        for parent, _ in _named(node, 'num_classes'):
-            parent['num_classes'] = len(data.classes)
+        _set_classes(node, len(data.classes))
         for parent, value in _named(node, 'topk'):
             if isinstance(value, (list, tuple)):
                 parent['topk'] = _topk(value, data)
@@ -82,7 +90,8 @@ def training_text(original: Config, base: str, data: OwnData, out: str | os.Path
     Args:
         original: What is in ``base``.
         base: A config file, or a packaged one, ``mmdet::...``.
-        out: Where it is going to be; its base is named from there.
+        out: Where it is going to be; its base is named from there. What a base that imports (``read_base``, classes)
+            says is written out.
 
     Raises:
         ValueError: As of :func:`set_data`.
@@ -90,12 +99,26 @@ def training_text(original: Config, base: str, data: OwnData, out: str | os.Path
     changed = copy.deepcopy(original)
     set_data(changed, data)
     named = base if '::' in base else Path(os.path.relpath(base, Path(out).parent)).as_posix()
-    statements = [f'_base_ = {named!r}\n']
-    changes = difference(original.to_dict(), changed.to_dict())
+    statements, changes = [f'_base_ = {named!r}\n'], difference(original.to_dict(), changed.to_dict())
+    if '::' not in base and Config._is_lazy_import(base):  # one of Python's imports can be the base of its like alone
+        statements, changes = [], changed.to_dict()
     for name, node in sorted(changes.items(), key=lambda item: item[0] != 'model'):
         statements.append(f'{name} = {expression(node)}\n')
     head = f'"""{Path(base.split("::")[-1]).stem} on {data.images}: {len(data.classes)} classes."""\n\n'
     return formatted(head + '\n'.join(statements))
+
+
+def _set_classes(node: object, number: int) -> None:
+    """Tell a model's node, and those within, how many classes there are."""
+    for parent, before in _named(
+        node, 'num_things_classes'
+    ):  # of MaskFormer and its kin, beside weights for each class
+        for loss, weights in _named(parent, 'class_weight'):
+            if isinstance(weights, (list, tuple)) and len(weights) == before + 1:
+                loss['class_weight'] = [weights[0]] * number + [weights[-1]]  # the last one is the background's
+        parent['num_things_classes'] = number
+    for parent, _ in _named(node, 'num_classes'):
+        parent['num_classes'] = number
 
 
 def _dataset(leaf: dict, data: OwnData, part: str) -> dict:

@@ -138,7 +138,7 @@ def derive_search(
     probes = look_at(config, places)
     if scope == 'mmpretrain' and any(found.classes == 1 for found in probes):
         raise ValueError('The training tells one class apart, for which its loss is 0: a search would learn nothing')
-    settings = augment_settings(probes)
+    settings = augment_settings(scope, probes)
     if not list(augment_configs(dataset)):
         place_augments(config, settings)
         placed = True

@@ -73,7 +73,7 @@ def set_policy(config: Config, policy: str | None) -> list[Place]:
         return []
     placed = []
     if not list(augment_configs(pipelines)):
-        settings = augment_settings(look_at(config, find_places(config)))
+        settings = augment_settings(config.get('default_scope'), look_at(config, find_places(config)))
         # Lengths are the policy's, as it was searched or as its authors have them; a generated one has none of its own,
         # and gets those of a search on the same images.
         if not _is_generated(str(schedule.meta.get('name', ''))):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import DATASETS, MODELS, init_default_scope
 
 from mmddas.command_line import read_config
 from mmddas.datasets.proxies.splits import split, write_split
@@ -88,6 +88,26 @@ def test_a_cascade_has_the_number_of_classes_in_every_stage(detection):
     assert [head.num_classes for head in config.model.roi_head.bbox_head] == [3, 3, 3]
 
 
+def test_mask_formers_have_the_number_of_classes_in_their_losses_too(detection):
+    config = read_config('mmdet::mask2former/mask2former_r50_8xb2-lsj-50e_coco.py')
+    set_data(config, detection)
+    head = config.model.panoptic_head
+    assert head.num_things_classes == config.model.panoptic_fusion_head.num_things_classes == 3
+    assert head.loss_cls.class_weight == [1.0, 1.0, 1.0, 0.1]
+
+
+def test_a_base_of_imports_is_written_out(detection, tmp_path):
+    """MMEngine lets no config with a textual base stand on one of imports."""
+    text = read_config(DETECTORS[0]).pretty_text.replace("type='RetinaNet'", 'type=RetinaNet')
+    base, path = tmp_path / 'base.py', tmp_path / 'training.py'
+    base.write_text(f'from mmdet.models import RetinaNet\n{text}')
+    path.write_text(training_text(read_config(str(base)), str(base), detection, path))
+    found = Config.fromfile(path)
+    assert found.model.bbox_head.num_classes == 3 and found.train_dataloader.dataset.metainfo.classes
+    init_default_scope(found.default_scope)
+    assert type(MODELS.build(found.model)).__name__ == 'RetinaNet'
+
+
 def test_a_base_beside_the_written_file_is_named_from_there(detection, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path('mine').mkdir()
@@ -122,6 +142,9 @@ def test_accuracy_is_among_fewer_than_all_classes(classification):
     [
         ('mmpretrain::resnet/resnet50_8xb32_in1k.py', {}, 'are for detection, and the config trains for classific'),
         ('mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py', dict(has_masks=False), 'the annotations have no segment'),
+        ('mmdet::rtmdet/rtmdet-ins_l_8xb32-300e_coco.py', dict(has_masks=False), 'trains masks .its pipeline loads'),
+        ('mmdet::mask2former/mask2former_r50_8xb2-lsj-50e_coco-panoptic.py', {}, 'trains panoptic segmentation'),
+        ('mmdet::htc/htc_r50_fpn_1x_coco.py', {}, 'trains on segmentations of whole images'),
         ('mmpretrain::resnet/resnet18_8xb16_cifar10.py', dict(kind='classification'), 'CIFAR10 of the config brings'),
     ],
 )

@@ -62,6 +62,24 @@ def test_of_classifiers(name, images, tmp_path, monkeypatch):
     assert config.train_cfg.search_space == 'cifar'
 
 
+@pytest.mark.slow
+def test_of_images_with_several_labels(shapes, images, tmp_path):
+    training = classifier('resnet_imagenet', images, tmp_path / 'work')
+    training.model.head.update(type='MultiLabelLinearClsHead', loss=dict(type='CrossEntropyLoss', use_sigmoid=True))
+    training.model.head.pop('topk', None)
+    names = sorted(path.name for path in (shapes / 'train').iterdir())[:6]
+    samples = [dict(img_path=name, gt_label=[0, 2][: 1 + (index < 2)]) for index, name in enumerate(names)]
+    content = dict(metainfo=dict(classes=['a', 'b', 'c']), data_list=samples)
+    (tmp_path / 'labels.json').write_text(json.dumps(content))
+    training.train_dataloader.dataset = dict(
+        type='MultiLabelDataset',
+        ann_file=str(tmp_path / 'labels.json'),
+        data_prefix=str(shapes / 'train'),
+        pipeline=training.train_dataloader.dataset.pipeline,
+    )
+    check_search_of(training, 'labels')
+
+
 class OwnData(BaseDataset):
     """A data set of a user's own, which says nothing of classes but their names."""
 

@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 
 from mmddas.core import load_policy
-from mmddas.derivation import set_epochs, set_policy
+from mmddas.derivation import augment_configs, set_epochs, set_policy
 from mmddas.shapes import make_shapes
 
 CLASSES = ('disc', 'rectangle', 'triangle')
@@ -103,6 +103,9 @@ def test_generated_policies_of_classifiers_are_of_the_space_for_their_images(tmp
     changed = config(images, default_scope='mmpretrain')
     set_policy(changed, 'uniform')
     assert changed.policy_file == f'uniform:{space}'
+    # CutoutAbs has the lengths that were published for images of both sizes.
+    (augment,) = augment_configs(changed.train_dataloader)
+    assert 'reference_size' not in augment
     set_policy(changed, 'randaugment:cifar_release:level=3')
     assert changed.policy_file == 'randaugment:cifar_release:level=3'
 

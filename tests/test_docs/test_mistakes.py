@@ -459,6 +459,29 @@ def of_config(base: str, kind: str) -> None:
 split_mistake('The config trains masks, and the data have none')(
     lambda world: of_config('mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py', 'detection')
 )
+split_mistake('The config trains masks that its pipeline loads, and the data have none')(
+    lambda world: of_config('mmdet::rtmdet/rtmdet-ins_tiny_8xb32-300e_coco.py', 'detection')
+)
+split_mistake('The config trains panoptic segmentation')(
+    lambda world: of_config('mmdet::mask2former/mask2former_r50_8xb2-lsj-50e_coco-panoptic.py', 'detection')
+)
+split_mistake('The config wants segmentation maps')(
+    lambda world: of_config('mmdet::htc/htc_r50_fpn_1x_coco.py', 'detection')
+)
+
+
+def with_box(box: dict) -> None:
+    content = dict(
+        images=[dict(id=1, file_name='1.png', width=8, height=8)],
+        annotations=[dict(id=1, image_id=1, category_id=1, **box)],
+        categories=[dict(id=1, name='cat')],
+    )
+    Path('all.json').write_text(json.dumps(content))
+    split('all.json')
+
+
+split_mistake('A COCO annotation has no box')(lambda world: with_box({}))
+split_mistake("A COCO annotation's box is none")(lambda world: with_box(dict(bbox=[])))
 split_mistake("The config is CIFAR's, and the data are files")(
     lambda world: of_config('mmpretrain::resnet/resnet18_8xb16_cifar10.py', 'classification')
 )

@@ -243,6 +243,39 @@ def test_what_is_derived_has_no_meaning_for_a_search(run_tool, capsys):
     assert 'is a search already: --budget is for searches that are derived' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('kind', ["'mmengine.DDASSearchLoop'", 'DDASSearchLoop'])
+def test_a_search_is_known_by_its_loop_whatever_it_is_written_like(kind, tmp_path):
+    text = Config.fromfile(SEARCH).pretty_text.replace("type='DDASSearchLoop'", f'type={kind}')
+    assert f'type={kind}' in text
+    path = tmp_path / 'search.py'
+    path.write_text((f'from mmddas.engine import {kind}\n' if kind.isidentifier() else '') + text)
+    args = command_parser('search', 'mmddas search').parse_args([str(path)])
+    config = search_config('mmddas search', args)
+    assert config.train_cfg.max_epochs == Config.fromfile(SEARCH).train_cfg.max_epochs
+    assert 'derived_from' not in config
+
+
+@pytest.mark.parametrize(
+    ('launcher', 'rank', 'size'),
+    [
+        ('mpi', 'OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE'),
+        ('slurm', 'SLURM_PROCID', 'SLURM_NTASKS'),
+        ('none', 'RANK', 'WORLD_SIZE'),  # left over in the environment
+    ],
+)
+def test_the_first_process_of_a_launcher_writes_what_is_derived(launcher, rank, size, shapes, tmp_path, monkeypatch):
+    given = [str(BASELINE), '--work-dir', str(tmp_path), '--launcher', launcher, '--epochs', '1', '--dry-run']
+    given += ['--cfg-options', *map(str, small(shapes, 'train_dataloader', 'val_dataloader'))]
+    path, texts = tmp_path / f'{BASELINE.stem}_search.py', []
+    monkeypatch.setenv(size, '2')
+    for number in ('1', '0'):
+        monkeypatch.setenv(rank, number)
+        search_config('mmddas search', command_parser('search', 'mmddas search').parse_args(given))
+        texts.append(path.read_text() if path.exists() else '')
+    assert bool(texts[0]) == (launcher == 'none')
+    assert f'steps of {8 if launcher == "none" else 16} images' in texts[1]
+
+
 @pytest.mark.parametrize('tool', [['search.py'], ['train.py'], ['test.py', 'checkpoint.pth']], ids=lambda tool: tool[0])
 def test_a_missing_config_file_is_named_in_one_line(run_tool, tool, capsys):
     with pytest.raises(SystemExit) as stopped:

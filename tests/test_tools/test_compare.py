@@ -171,6 +171,11 @@ def test_mistakes_are_said(compare, arguments, message):
     assert status == 2 and message in printed
 
 
+def test_an_option_without_a_value_is_said(compare):
+    status, printed = compare('--policies', 'none', options=('seed',))
+    assert status == 2 and "--cfg-options takes KEY=VALUE, got 'seed'" in printed
+
+
 def test_a_config_without_the_transform_gets_it_where_it_belongs(compare):
     status, printed = compare(
         '--policies', 'none', 'uniform', config=str(ROOT / 'configs/ddas/retinanet_thin_shapes_baseline.py')

@@ -145,6 +145,45 @@ def name_some(names: Iterable) -> str:
     return ', '.join(names[:MAX_NAMED]) + more
 
 
+def check_loadable(annotations: dict) -> None:
+    """Raise ValueError where MMDetection's ``CocoDataset`` could not read an entry; it is named."""
+    for key, fields in {'images': ('height', 'width'), 'annotations': ('bbox',)}.items():
+        _check_entries(key, annotations[key], fields)
+    for index, item in enumerate(annotations['annotations']):
+        box = item['bbox']
+        if not (isinstance(box, list) and len(box) == 4 and all(isinstance(number, (int, float)) for number in box)):
+            raise ValueError(
+                f"not COCO's format: bbox is {box!r:.80} in annotations[{index}], not the numbers [x, y, width, height]"
+            )
+
+
+def completed(annotations: dict) -> tuple[dict, list[str]]:
+    """With what pycocotools wants of every annotation: an ``area``, ``iscrowd``, and an ``id`` of its own, above 0.
+
+    Of annotations that share an id it keeps the last one. It marks what a detection has been matched with by its id, so
+    that an object whose id is 0 counts as not found.
+
+    Args:
+        annotations: That are loadable.
+
+    Returns:
+        The annotations, and what was added, a sentence each.
+    """
+    items, notes = annotations['annotations'], []
+    ids = [item.get('id') for item in items]
+    numbered = len(set(ids)) == len(ids) and not {0, None} & set(ids)
+    if not numbered:
+        notes.append('ids of its annotations are missing, 0 or shared: they are numbered anew')
+    without_area = sum('area' not in item for item in items)
+    if without_area:
+        notes.append(f'{without_area} annotations have no area, and get that of their boxes')
+    whole = []
+    for number, item in enumerate(items, 1):
+        _, _, width, height = item['bbox']
+        whole.append(dict(area=width * height, iscrowd=0) | item | dict(id=item['id'] if numbered else number))
+    return dict(annotations, annotations=whole), notes
+
+
 def check_format(annotations: dict) -> None:
     if not isinstance(annotations, dict):
         raise ValueError(f"not COCO's format: an object is expected at the top, not {type(annotations).__name__}")

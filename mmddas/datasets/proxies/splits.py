@@ -15,7 +15,7 @@ from mmddas.core.files import atomic_path, same_content
 from mmddas.datasets.class_table import ClassCounts
 
 from .classes import IMAGE_SUFFIXES, read_class_folders
-from .coco import check_format, name_some, read_annotations
+from .coco import check_format, check_loadable, completed, name_some, read_annotations
 from .stratified import rarest_classes, stratified_order
 from .voc import read_voc_folder
 
@@ -111,9 +111,12 @@ def split(
         annotations = read_annotations(source)
         try:
             check_format(annotations)
+            check_loadable(annotations)
         except ValueError as error:
             raise ValueError(f"'{source}': {error}") from error
         root, notes = _image_root(source, annotations, images)
+        annotations, added = completed(annotations)
+        notes += added
     if not annotations['images']:
         raise ValueError(f"'{source}' has no images")
     return _split_coco(kind, annotations, root, notes, (val, test, seed))
@@ -167,7 +170,8 @@ def _kind(source: Path) -> str:
         if source.suffix.lower() in IMAGE_SUFFIXES:
             raise ValueError(f"'{source}' is one image: {_WANTED}")
         return 'coco'
-    below = [path for path in source.rglob('*') if not any(part.startswith('.') for part in path.parts)]
+    found = (path.relative_to(source) for path in source.rglob('*'))
+    below = [source / path for path in found if not any(part.startswith('.') for part in path.parts)]
     if any(path.suffix.lower() == '.xml' for path in below):
         return 'voc'
     files = [path for path in below if path.suffix.lower() == '.json']

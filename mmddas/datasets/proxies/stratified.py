@@ -39,7 +39,7 @@ def rarest_classes(classes: Sequence[Collection[int]]) -> np.ndarray:
 
 def strata(dataset: Dataset) -> np.ndarray:
     """What each sample is drawn as, ``(N,)``: its label, or the rarest of several."""
-    if hasattr(dataset, 'get_gt_labels'):
+    if hasattr(dataset, 'get_gt_labels') and np.isscalar(dataset.get_data_info(0).get('gt_label', 0)):
         return np.asarray(dataset.get_gt_labels())
     try:
         return rarest_classes([dataset.get_cat_ids(index) for index in range(len(dataset))])

@@ -5,7 +5,7 @@ from mmengine.runner import Runner
 
 from mmddas.core import PolicySchedule
 from mmddas.datasets import DDASAugment, find_augments
-from mmddas.datasets.walk import datasets_within
+from mmddas.datasets.walk import datasets_within, type_name
 from mmddas.engine.tasks import TASKS
 
 
@@ -121,7 +121,7 @@ def _is_switched_in(runner: Runner) -> bool:
     switched = [getattr(hook, 'switch_pipeline', None) for hook in runner.hooks]
     recipes = [recipe for hook in runner.hooks for recipe in (getattr(hook, 'schedule', None) or {}).values()]
     built = [recipe['train_pipeline'].transforms for recipe in recipes if 'train_pipeline' in recipe]
-    return any(step.get('type') == 'DDASAugment' for pipeline in switched for step in pipeline or ()) or any(
+    return any(type_name(step) == 'DDASAugment' for pipeline in switched for step in pipeline or ()) or any(
         isinstance(step, DDASAugment) for pipeline in built for step in pipeline
     )
 

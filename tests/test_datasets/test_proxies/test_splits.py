@@ -184,6 +184,63 @@ def test_of_several_images_of_a_name_the_nearest_one_is_meant(tmp_path):
     assert names == ['front/1.png', 'rear/1.png']
 
 
+def test_an_image_of_both_names_goes_before_one_that_is_nearer(tmp_path):
+    write_xml(tmp_path / 'xml' / '1.xml', '1.png', [('cat', [1, 1, 5, 5])])
+    draw_image(tmp_path / 'xml' / '1.bmp', 0)  # a mask, say
+    draw_image(tmp_path / 'images' / '1.png', 1)
+    (image,) = read_voc_folder(tmp_path).annotations['images']
+    assert image['file_name'] == 'images/1.png'
+
+
+def test_folders_above_the_source_may_be_hidden(voc, tmp_path, monkeypatch):
+    hidden = tmp_path / '.data' / 'photos'
+    hidden.parent.mkdir()
+    voc.rename(hidden)
+    (hidden / 'below').mkdir()
+    monkeypatch.chdir(hidden / 'below')
+    assert split('..').contents == split(hidden).contents
+
+
+def test_annotations_get_what_their_evaluation_reads(coco):
+    """pycocotools counts an object with id 0 as not found, keeps one of each id, and reads area and iscrowd of all."""
+    source = json.loads(coco.read_text())
+    whole = split(coco)
+    for number, item in enumerate(source['annotations']):
+        del item['area'], item['iscrowd']
+        item['id'] = number
+    coco.write_text(json.dumps(source))
+    found = split(coco)
+    assert found.contents == whole.contents
+    assert [note for note in found.notes if note not in whole.notes] == [
+        'ids of its annotations are missing, 0 or shared: they are numbered anew',
+        f'{len(source["annotations"])} annotations have no area, and get that of their boxes',
+    ]
+    source['annotations'][3].update(id=7, area=5.0)
+    coco.write_text(json.dumps(source))
+    items = [item for content in split(coco).contents.values() for item in content['annotations']]
+    assert sorted(item['id'] for item in items) == [*range(1, len(items) + 1)]
+    assert sum(item['area'] == 5 for item in items) == 1
+
+
+@pytest.mark.parametrize(
+    ('key', 'change', 'message'),
+    [
+        ('images', dict(width=None), r"the key 'width' is missing in images\[2\]"),
+        ('annotations', dict(bbox=None), r"the key 'bbox' is missing in annotations\[2\]"),
+        ('annotations', dict(bbox=[]), r'bbox is \[\] in annotations\[2\], not the numbers'),
+        ('annotations', dict(bbox=[1, 2, '3', 4]), r"bbox is \[1, 2, '3', 4\] in annotations\[2\]"),
+    ],
+)
+def test_what_mmdetection_could_not_read_is_named(coco, key, change, message):
+    source = json.loads(coco.read_text())
+    entry = source[key][2]
+    entry.update(change)
+    source[key][2] = {name: value for name, value in entry.items() if value is not None}
+    coco.write_text(json.dumps(source))
+    with pytest.raises(ValueError, match=message):
+        split(coco)
+
+
 def test_files_are_written_all_or_none_and_read_again(source, tmp_path):
     found = split(source)
     files = write_split(found, tmp_path / 'out')

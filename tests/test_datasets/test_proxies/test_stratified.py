@@ -88,3 +88,16 @@ def test_more_than_there_is_is_refused(arguments):
 def test_augmentation_is_found_inside():
     (augment,) = find_augments(StratifiedSubset(Labelled(EVEN, [DDASAugment()]), 10))
     assert isinstance(augment, DDASAugment)
+
+
+@pytest.mark.parametrize('labels', [[[0], [0, 2], [0], [1, 0]] * 10, [[0, 1], [1, 2], [0, 1], [1, 0]] * 10])
+def test_of_several_labels_the_rarest_is_shared_out(labels):
+    class Several(Labelled):
+        def load_data_list(self):
+            return [dict(gt_label=found) for found in self.labels]
+
+        def get_cat_ids(self, index):
+            return self.get_data_info(index)['gt_label']
+
+    parts = [StratifiedSubset(Several(labels), 20, skip=skip) for skip in (0, 20)]
+    assert [sum(2 in part[index]['gt_label'] for index in range(20)) for part in parts] == [5, 5]
