@@ -86,6 +86,7 @@ def test_differences_on_several_data_are_put_together_in_units_of_their_noise(tm
     assert re.search(r'recommended_cifar beside uniform:cifar +-1.00 \(.*, 3 pairs', found[2])
     low, high = (0.5 + sign * 2.5706 * 1.5 * (6 / 5) ** 0.5 / 6**0.5 for sign in (-1, 1))  # 95%, of 6 pairs
     assert found[3].endswith(f' +0.50 ({low:+.2f} to {high:+.2f}), 6 pairs'), found
+    assert re.search(r' \+0.50 \(.*, 2 configs$', found[4]), found
 
 
 @pytest.mark.slow

@@ -3,7 +3,9 @@
 Takes what ``does_it_help.py`` has kept, and prints for each of its configs how two rows differ, paired by seed, with
 the 95% interval; then the mean over all pairs, each in units of what seeds differ by there (the pooled standard
 deviation of all rows of its config), so that mAP and accuracy, and noisy data and others, can stand in one figure. A
-config with one seed tells nothing of that unit and is left out of the mean.
+config with one seed tells nothing of that unit and is left out of the mean. Pairs on the same data have images and
+networks in common, so that the interval of their mean is too narrow for other data: the last line counts every config's
+mean once.
 
     python tools/benchmarks/searched_or_uniform.py
     python tools/benchmarks/searched_or_uniform.py --first opposite_detection --then sharpened_detection
@@ -34,11 +36,11 @@ def noise(values: dict[str, dict[int, float]]) -> float:
     return math.sqrt(squares / sum(len(row) - 1 for row in several)) if several else math.nan
 
 
-def line(name: str, difference: Difference, places: int) -> str:
+def line(name: str, difference: Difference, places: int, counted: str = 'pairs') -> str:
     if difference.seeds == 1:
         return f'{name:60} {difference.mean:+.{places}f}, 1 pair: no interval'
     low, high = f'{difference.low:+.{places}f}', f'{difference.high:+.{places}f}'
-    return f'{name:60} {difference.mean:+.{places}f} ({low} to {high}), {difference.seeds} pairs'
+    return f'{name:60} {difference.mean:+.{places}f} ({low} to {high}), {difference.seeds} {counted}'
 
 
 def main() -> None:
@@ -67,8 +69,10 @@ def main() -> None:
             for seed in values[then].keys() & values[first].keys():
                 units[path.stem, then, seed] = (values[then][seed] - values[first][seed]) / unit
     if len(units) > 1:
-        together = Difference.of(units, dict.fromkeys(units, 0.0))
-        print(line('all, in units of what seeds differ by', together, 2))
+        means = {path: np.mean([units[key] for key in units if key[0] == path]) for path, *_ in units}
+        for counted, values in (('pairs', units), ('configs', means)):
+            together = Difference.of(values, dict.fromkeys(values, 0.0))
+            print(line(f'all, in units of what seeds differ by, by {counted}', together, 2, counted))
 
 
 if __name__ == '__main__':
