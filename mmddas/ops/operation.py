@@ -237,6 +237,8 @@ def apply_with_moves(
             magnitude *= (-1 if rng.random() < 0.5 else 1) if sign is None else sign
         magnitudes = (magnitude,)
     act = _KINDS[operation.kind]
+    if interpolation not in INTERPOLATIONS:
+        raise ValueError(f'interpolation must be one of {sorted(INTERPOLATIONS)}, got {interpolation!r:.80}')
     how = INTERPOLATIONS[operation.interpolation or interpolation]
 
     if not operation.per_box:

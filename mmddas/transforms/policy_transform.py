@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
+from torch.utils.data import get_worker_info
 
 from mmddas import ops
 from mmddas.core import Candidate, ListedOperation, PolicySchedule
@@ -25,8 +26,7 @@ class PolicyTransform(AppliedPolicy):
     - Images: PIL (RGB), uint8 arrays ``(H, W, 3)``, uint8 tensors ``(3, H, W)``; one a call.
     - Boxes: ``tv_tensors.BoundingBoxes`` of any horizontal format, or under the keys of ``box_formats`` tensors,
       arrays or lists ``(N, 4)``.
-    - Masks: ``tv_tensors.Mask``, and arrays and tensors under the keys ``masks`` and ``mask``: ``masks``, and
-      ``(N, H, W)`` in the dict with N boxes, are of objects, others are label maps ``(..., H, W)``.
+    - Masks: ``tv_tensors.Mask``, and arrays, tensors and lists of them under ``masks`` and ``mask``: ``masks``, and ``(N, H, W)`` in the dict with N boxes, are of objects, others are label maps ``(..., H, W)``.
 
     A box that leaves the image, or keeps less than ``min_box_size``, is dropped with its entries in the same dict: its
     mask, and what is found under ``per_box_keys``.
@@ -36,7 +36,8 @@ class PolicyTransform(AppliedPolicy):
             :func:`~mmddas.core.load_policy`), the content of a file as a dict, or a schedule.
         epochs: How many the training has; a schedule is stretched over them. None: as many as were searched.
         channel_order: Of arrays and tensors; ``'bgr'`` for arrays of OpenCV's.
-        generator: Where random numbers come from. None: PyTorch's own, which each data worker has seeded.
+        generator: Where random numbers come from; a data worker's copy is seeded anew, with the worker's seed. None:
+            PyTorch's own.
         box_prob: Chance of every box to be acted on by the ``*_Only_BBoxes`` operations. None: as searched, else 1/3.
         interpolation: ``'nearest'`` or ``'bilinear'`` for the warps. None: as searched, else ``'nearest'``.
         reference_size: Lengths in pixels grow with the image's longer side over this; 0 keeps the reference's pixels.
@@ -44,7 +45,7 @@ class PolicyTransform(AppliedPolicy):
         min_box_size: Width and height in pixels below which a moved box is dropped.
         box_formats: Keys of plain boxes, and their formats: ``'xyxy'``, ``'xywh'`` or ``'cxcywh'``.
         per_box_keys: Keys, beside boxes, of what has one entry a box.
-        mask_fill: What label maps have where pixels have moved away; masks of objects have 0.
+        mask_fill: What label maps have where pixels have moved away; masks of objects, and boolean ones, have 0.
 
     Raises:
         ValueError: Of the constructor, for arguments that are not what they should be; of a call, for an image or boxes
@@ -83,7 +84,7 @@ class PolicyTransform(AppliedPolicy):
         super().__init__(policy, box_prob, interpolation, reference_size, min_box_size, channel_order)
         self.source = policy if isinstance(policy, (str, os.PathLike)) else type(policy).__name__
         self.epochs = epochs if epochs is not None else len(self.schedule)
-        self.generator = generator
+        self.generator, self._worker = generator, None
         self.box_formats = dict(box_formats)
         self.per_box_keys = tuple(per_box_keys)
         self.mask_fill = mask_fill
@@ -140,11 +141,20 @@ class PolicyTransform(AppliedPolicy):
         kept = self.kept(boxes) if sample.boxes is not None and whole else None
         return sample.changed(image, boxes, kept, lambda layer, fill: _follow(layer, moves, fill), self.mask_fill)
 
+    def _numbers(self) -> torch.Generator | None:
+        """The generator, which the copies in all data workers, and those of every epoch's, would begin alike."""
+        worker = get_worker_info()
+        if self.generator is not None and worker is not None and self._worker != worker.seed:
+            begun = torch.randint(2**62, (), generator=self.generator).item()
+            self.generator.manual_seed((begun + worker.seed) % 2**63)
+            self._worker = worker.seed
+        return self.generator
+
     def _uniform(self) -> float:
-        return torch.rand((), generator=self.generator).item()
+        return torch.rand((), generator=self._numbers()).item()
 
     def _rng(self) -> np.random.Generator:
-        key = torch.randint(2**62, (2,), generator=self.generator).tolist()
+        key = torch.randint(2**62, (2,), generator=self._numbers()).tolist()
         # By a key: seeding NumPy's usual generator from one number takes several times as long.
         return np.random.Generator(np.random.Philox(key=key))
 

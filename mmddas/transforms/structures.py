@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 
 import cv2
 import numpy as np
@@ -34,6 +35,7 @@ PER_BOX_KEYS = (
 _HORIZONTAL = ('XYXY', 'XYWH', 'CXCYWH')
 _UNMOVABLE = ('keypoints', 'gt_keypoints', 'segmentation')
 _MASKS = ('masks', 'mask')
+_OTHER_BOXES = ('bboxes', 'gt_bboxes')  # of which the format is not known
 _Path = tuple
 _IMAGES = 'a PIL image, a uint8 array (H, W, 3) or a uint8 tensor (3, H, W)'
 
@@ -71,6 +73,11 @@ def _is_numbers(node: object) -> bool:
     return all(isinstance(part, (int, float)) or _is_numbers(part) for part in node)
 
 
+def _key(path: _Path) -> object:
+    """What a place is called: its last key, whatever lists there are within."""
+    return next((step for step in reversed(path) if not isinstance(step, int)), None)
+
+
 def _at(node: object, path: _Path) -> object:
     for step in path:
         node = node[step]
@@ -82,8 +89,13 @@ def _replaced(node: object, values: dict[_Path, object], path: _Path = ()) -> ob
     if path in values:
         return values[path]
     if isinstance(node, Mapping):
-        copied = {key: _replaced(value, values, (*path, key)) for key, value in node.items()}
-        return copied if type(node) is dict else type(node)(copied)
+        parts = {key: _replaced(value, values, (*path, key)) for key, value in node.items()}
+        if type(node) is dict or not isinstance(node, MutableMapping):
+            return type(node)(parts)
+        copied = copy.copy(node)  # which may be made in ways of its own, as a defaultdict is
+        for key, value in parts.items():
+            copied[key] = value
+        return copied
     if isinstance(node, (list, tuple)) and not _is_numbers(node):
         parts = [_replaced(value, values, (*path, number)) for number, value in enumerate(node)]
         return type(node)(*parts) if hasattr(node, '_fields') else type(node)(parts)
@@ -133,13 +145,12 @@ class Sample:
 
     def _is_annotation(self, path: _Path, value: object) -> bool:
         names = ('BoundingBoxes', 'Mask', 'KeyPoints')
-        named = path[-1:] and path[-1] in _MASKS
-        return any(_is_tv(value, name) for name in names) or named or value.ndim < 3 and len(path) > 0
+        return any(_is_tv(value, name) for name in names) or _key(path) in _MASKS or value.ndim < 3 and len(path) > 0
 
     def _is_mask(self, path: _Path) -> bool:
         """Whether plain numbers are masks of the image: by their key, or as entries of boxes."""
         value = self._leaves[path]
-        if not path or path[-1] not in _MASKS or not isinstance(value, (Tensor, np.ndarray)) or value.ndim < 2:
+        if _key(path) not in _MASKS or not isinstance(value, (Tensor, np.ndarray)) or value.ndim < 2:
             return False
         height, width = self._size()
         if tuple(value.shape[-2:]) != (height, width):
@@ -163,6 +174,12 @@ class Sample:
                 raise TypeError(
                     f'boxes must be a tensor, an array or lists of numbers (N, 4), found {type(value).__name__} at '
                     f'{_places([path])}'
+                )
+            other = _key(path) in _OTHER_BOXES and _key(path) not in box_formats and _length(value)
+            if other and not _is_tv(value, 'BoundingBoxes'):
+                raise TypeError(
+                    f"boxes at {_places([path])} would stay where they are: box_formats={{{_key(path)!r}: 'xyxy'}} (or "
+                    "'xywh', 'cxcywh') says that they are boxes, and which"
                 )
             if _is_tv(value, 'BoundingBoxes'):
                 found.append((path, value.format.name))
@@ -201,10 +218,11 @@ class Sample:
         holder = _at(self.given, around)
         number = len(self.boxes)
         if not isinstance(holder, Mapping):
+            parts = {(*around, index): value for index, value in enumerate(holder)}  # lists of strings are no leaves
             beside = [
                 p
-                for p, value in self._leaves.items()
-                if p != self._image_path and p != self._box_path and _length(value) == number
+                for p, value in (self._leaves | parts).items()
+                if p not in (self._image_path, self._box_path) and _length(value) == number
             ]
             if beside and number:
                 raise ValueError(
@@ -260,7 +278,8 @@ class Sample:
         if ops.get(name).kind != 'affine':
             return
         for path, value in self._leaves.items():
-            if _is_tv(value, 'KeyPoints') or any(step in _UNMOVABLE for step in path):
+            polygons = any(step in _MASKS for step in path) and path not in self._masks and isinstance(value, list)
+            if _is_tv(value, 'KeyPoints') or polygons or any(step in _UNMOVABLE for step in path):
                 raise TypeError(
                     f'{name} would leave keypoints or polygons (at {_places([path])}) behind: leave them out, make '
                     'masks of polygons, or use a policy without operations that move pixels'
@@ -285,14 +304,15 @@ class Sample:
         """
         values = {self._image_path: self._image_like(image)}
         for path in self._masks:
-            per_box = path in self._per_box or path[-1:] == ('masks',)
+            per_box = path in self._per_box or _key(path) == 'masks'
             values[path] = _moved_layers(
                 self._leaves.get(path, _at(self.given, path)), follow, 0 if per_box else mask_fill
             )
         if kept is not None:
             values[self._box_path] = self._boxes_like(boxes[kept], image.shape[:2], kept)
             for path in self._per_box:
-                values[path] = _selected(values.get(path, _at(self.given, path)), kept)
+                within = {place[len(path) :]: value for place, value in values.items() if place[: len(path)] == path}
+                values[path] = _selected(_replaced(_at(self.given, path), within), kept)
         return _replaced(self.given, values)
 
     def _image_like(self, image: np.ndarray) -> object:
@@ -358,8 +378,8 @@ def _moved_layers(value: object, follow: Callable[[np.ndarray, int], np.ndarray]
     """Masks ``(..., H, W)``, each layer moved, of the type and number type that they had."""
     is_tensor = isinstance(value, Tensor)
     array = value.detach().cpu().as_subclass(Tensor).numpy() if is_tensor else np.asarray(value)
-    # OpenCV has few types; labels of 64 bits fit into 32.
-    small = array.astype(np.uint8) if array.dtype == bool else array
+    # OpenCV has few types; labels of 64 bits fit into 32. What is true or false has no number for what is neither.
+    small, fill = (array.astype(np.uint8), 0) if array.dtype == bool else (array, fill)
     small = small.astype(np.int32) if small.dtype in (np.int64, np.uint32, np.uint64) else small
     layers = [follow(np.ascontiguousarray(layer), fill) for layer in small.reshape(-1, *small.shape[-2:])]
     moved = np.stack(layers).reshape(array.shape).astype(array.dtype) if layers else array

@@ -278,6 +278,7 @@ def test_homography_maps_box_corners(name, level, box):
     ('arguments', 'error', 'message'),
     [
         (dict(name='Rotat', level=2), ValueError, 'Unknown operation'),
+        (dict(name='Equalize', interpolation='cubic'), ValueError, "one of .'bilinear', 'nearest'., got 'cubic'"),
         (dict(name='Rotate_BBox'), ValueError, 'needs a level'),
         (dict(name='Rotate_BBox', level=float('nan')), ValueError, 'needs a level'),
         (dict(name='Equalize', level=2), ValueError, 'takes no level'),

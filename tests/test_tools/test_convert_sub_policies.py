@@ -14,7 +14,7 @@ from mmddas.core import PolicySchedule, load_policy
 TOOLS = Path(__file__).parents[2] / 'tools' / 'dataset_tools'
 PUBLISHED = Path(__file__).parents[3] / 'shared' / 'policies' / 'published_policies.json'
 sys.path.insert(0, str(TOOLS))
-from convert_sub_policies import convert, main, named_lists  # noqa: E402
+from convert_sub_policies import convert, joined, main, named_lists  # noqa: E402
 
 RNG = np.random.default_rng(0)
 RGB = Image.fromarray(RNG.integers(0, 256, (48, 64, 3), dtype=np.uint8)).resize((64, 48), Image.BILINEAR)
@@ -88,6 +88,23 @@ def test_lists_are_found_in_source_that_is_never_run(tmp_path):
     assert set(found) == {'FIRST', 'second'} and len(found['second']) == 2
     first = convert(found['FIRST'], 'fast_autoaugment').snapshots[0].sub_policies
     assert [tuple(op) for op in first[0]] == [('Rotate', 5.0, 0.5), ('CutoutRel', 5.0, 0.2)]
+
+
+def test_several_lists_in_one_place_have_names_of_their_own(tmp_path):
+    """As the authors of AutoAugment and of Fast AutoAugment keep theirs, and none is the others'."""
+    rows = [[[f'Op{number}', 0.5, 2]] for number in range(9)]
+    (tmp_path / 'policies.py').write_text(
+        f'def good():\n    a = [{rows[0]}]\n    b = [{rows[1]}]\n    return a + b\n'
+        f'def sums():\n    p = [{rows[2]}] + [{rows[3]}]\n    return p\n'
+        f'POLICIES = dict(), {{"x": [{rows[4]}], "y": [{rows[5]}]}}\n'
+        f'class First:\n    policy = [{rows[6]}]\n\n\nclass Second:\n    policy = [{rows[7]}]\n'
+    )
+    found = named_lists(tmp_path / 'policies.py')
+    names = ['good.a', 'good.b', 'sums.p.1', 'sums.p.2', 'POLICIES.x', 'POLICIES.y', 'First', 'Second']
+    assert found == {name: [rows[number]] for number, name in enumerate(names)}
+    assert joined(found, 'good.*') == rows[:2] and joined(found, 'sums.p.*') == rows[2:4]
+    with pytest.raises(ValueError, match="--name is 'good'; there are good.a, good.b, .* joined by a pattern, 'name"):
+        joined(found, 'good')
 
 
 def test_the_tool_writes_a_policy_and_says_what_is_wrong(tmp_path, monkeypatch):

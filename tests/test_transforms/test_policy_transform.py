@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from collections import defaultdict
 
 import numpy as np
 import pytest
@@ -179,6 +180,36 @@ def test_plain_masks_follow_without_boxes(key, left):
     assert found.shape == target[key].shape and set(np.unique(found).tolist()) == {1, left}
 
 
+@pytest.mark.parametrize('kind', [np.asarray, torch.from_numpy, lambda mask: tv_tensors.Mask(torch.from_numpy(mask))])
+def test_masks_in_a_list_are_those_of_an_array(kind):
+    policy = only('TranslateX_BBox', 2.0)
+    for seed in range(4):
+        target = dict(boxes=BOXES + np.float32([40, 0, 40, 0]), masks=masks())
+        listed = dict(target, masks=[kind(mask) for mask in masks()])
+        expected, found = (transform(policy, seed)(image(), given)[1] for given in (target, listed))
+        np.testing.assert_array_equal(found['boxes'], expected['boxes'])
+        assert type(found['masks']) is list and len(found['masks']) == len(expected['boxes'])
+        for layer, mask in zip(expected['masks'], found['masks'], strict=True):
+            assert type(mask) is type(kind(masks()[0]))
+            np.testing.assert_array_equal(np.asarray(mask), layer)
+    alone = transform(policy)(image(), dict(masks=listed['masks']))[1]['masks']
+    np.testing.assert_array_equal(np.stack(alone), transform(policy)(image(), dict(masks=masks()))[1]['masks'])
+
+
+def test_what_is_uncovered_of_a_boolean_map_is_false():
+    given = np.zeros((HEIGHT, WIDTH), bool)
+    for mask in (dict(mask=given), tv_tensors.Mask(torch.from_numpy(given))):
+        found = transform(only('TranslateX_BBox', 1.0))(image(), mask)[1]
+        assert not np.asarray(found['mask'] if isinstance(mask, dict) else found).any()
+
+
+def test_dicts_of_other_kinds_keep_it():
+    target = defaultdict(list, boxes=torch.from_numpy(BOXES), labels=[0, 1, 2])
+    found = transform(AWAY)(image(), target)[1]
+    assert type(found) is defaultdict and found['labels'] == [] and found['more'] == []
+    assert target['labels'] == [0, 1, 2]
+
+
 def test_it_works_in_torchvisions_compose_and_passes_other_things_through():
     pipeline = v2.Compose([PolicyTransform('trivialaugment'), v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
     found, label, name = pipeline(Image.fromarray(image()), 3, 'a.jpg')
@@ -243,8 +274,9 @@ def test_the_epoch_reaches_workers_that_stay(method):
         assert all(bool((found == expected).all()) for found, _ in loader)
 
 
-def test_workers_and_epochs_draw_differently():
-    augment = PolicyTransform('uniform:cifar:total_prob=0.5')
+@pytest.mark.parametrize('own', [False, True], ids=['seed', 'generator'])
+def test_workers_and_epochs_draw_differently(own):
+    augment = (transform if own else PolicyTransform)('uniform:cifar:total_prob=0.5')
     loader = DataLoader(Greys(augment), batch_size=16, num_workers=2)
     epochs = []
     for _ in range(3):
@@ -302,6 +334,17 @@ FLOATS = torch.rand(3, HEIGHT, WIDTH)
             ValueError,
             'put boxes and what belongs to them into one dict',
         ),
+        (
+            (
+                image(),
+                tv_tensors.BoundingBoxes(torch.zeros(2, 4), format='XYXY', canvas_size=(8, 8)),
+                ['cat', 'dog'],
+            ),
+            ValueError,
+            r'so has what is at inputs\[2\]: put boxes and what belongs to them into one dict',
+        ),
+        ((image(), dict(bboxes=torch.zeros(2, 4))), TypeError, r"inputs\[1\]\['bboxes'\] would stay .* box_formats="),
+        ((image(), dict(boxes=torch.zeros(1, 4), masks=[[1, 2, 3, 4, 5, 6]])), TypeError, 'keypoints or polygons'),
     ],
 )
 def test_what_cannot_be_augmented_is_named(inputs, error, message):

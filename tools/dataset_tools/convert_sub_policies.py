@@ -3,16 +3,19 @@
     python tools/dataset_tools/convert_sub_policies.py FILE --name dada_cifar10 --magnitudes fast_autoaugment
 
 The file is Python source (read, never run) or JSON, and has lists of sub-policies by name, each operation with its
-probability and its magnitude: ``[[('Rotate', 0.7, 2), ...], ...]``. A name is a variable, a function that has the list,
-or a key of JSON, whose value may also be an object with ``sub_policies``, or with ``schedule``: ``epochs`` and ``ops``
+probability and its magnitude: ``[[('Rotate', 0.7, 2), ...], ...]``. A name is a variable, a function or class that has
+the list, or a key of JSON; of several lists in a function, ``good_policies.exp0_0``, and ``--name 'good_policies.*'``
+joins them. A key's value may also be an object with ``sub_policies``, or with ``schedule``: ``epochs`` and ``ops``
 each, one sub-policy an epoch, of which ``ops_per_image`` (``counts`` and their ``probs``) are applied at most, in
 random order.
 """
 
 import argparse
 import ast
+import fnmatch
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -111,17 +114,48 @@ def named_lists(path: Path) -> dict[str, object]:
     if path.suffix == '.json':
         content = json.loads(text)
         return content if isinstance(content, dict) and 'sub_policies' not in content else {path.stem: content}
-    return dict(_lists_in(ast.parse(text)))
+    found = [*_lists_in(ast.parse(text))]
+    places = Counter(place[:1] for place, _ in found)
+    # One list in a function is the function's; several have longer names, and a number where these are alike, too.
+    names = ['.'.join(place if places[place[:1]] > 1 else place[:1]) for place, _ in found]
+    twice, numbers = {name for name, number in Counter(names).items() if number > 1}, Counter()
+    named = {}
+    for name, (_, value) in zip(names, found, strict=True):
+        numbers[name] += 1
+        named[f'{name}.{numbers[name]}' if name in twice else name] = value
+    return named
 
 
-def _lists_in(tree: ast.AST, name: str = '') -> Iterator[tuple[str, object]]:
-    """Lists of sub-policies in Python source, by the function or the variable that they are found in."""
+def joined(found: dict[str, object], pattern: str) -> object:
+    """The list of a name, or all whose names match a pattern, one behind the other.
+
+    Raises:
+        ValueError: There is none; those that there are are named.
+    """
+    if pattern in found:
+        return found[pattern]
+    values = [value for name, value in found.items() if fnmatch.fnmatchcase(name, pattern)]
+    if not values or not all(isinstance(value, list) for value in values):
+        raise ValueError(
+            f'--name is {pattern!r}; there {"are" if found else "is"} {", ".join(found) or "no list of sub-policies"}. '
+            "Several that belong together are joined by a pattern, 'name.*'"
+        )
+    return [sub_policy for value in values for sub_policy in value]
+
+
+def _lists_in(tree: ast.AST, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Lists of sub-policies in Python source, by the classes, functions, variables and keys that they are found in."""
     for node in ast.iter_child_nodes(tree):
-        inner = name
-        if isinstance(node, ast.FunctionDef):
-            inner = node.name
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and not name:
-            inner = node.targets[0].id
+        inner = place
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            inner = (*place, node.name)
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            inner = (*place, node.targets[0].id)
+        if isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                name = str(key.value) if isinstance(key, ast.Constant) else '?'
+                yield from _lists_in(ast.Expression(value), (*inner, name))
+            continue
         if isinstance(node, ast.List):
             try:
                 value = ast.literal_eval(node)
@@ -136,17 +170,17 @@ def _lists_in(tree: ast.AST, name: str = '') -> Iterator[tuple[str, object]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('file', type=Path, help='Python source or JSON')
-    parser.add_argument('--name', help='of the list in it; may be left out where there is one')
+    parser.add_argument('--name', help="of the list in it, or 'name.*'; may be left out where there is one")
     parser.add_argument('--magnitudes', required=True, choices=MAGNITUDES, help='whose magnitudes they are')
     parser.add_argument('--out', type=Path, help='the policy file (default: NAME.json)')
     args = parser.parse_args()
     try:
         found = named_lists(args.file)
-        name = args.name or (next(iter(found)) if len(found) == 1 else None)
-        if name not in found:
-            raise ValueError(f'--name is {name!r}; {args.file} has {", ".join(found) or "no list of sub-policies"}')
+        name = args.name or (next(iter(found)) if len(found) == 1 else '')
+        published = joined(found, name)
+        name = name.removesuffix('.*')
         task = 'detection' if args.magnitudes == 'detection' else 'classification'
-        schedule = convert(found[name], args.magnitudes, dict(task=task, name=name))
+        schedule = convert(published, args.magnitudes, dict(task=task, name=name))
         out = args.out or Path(f'{Path(name).name}.json')
         schedule.save(out)
     except (ValueError, OSError, SyntaxError, LookupError) as error:
