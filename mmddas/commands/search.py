@@ -105,7 +105,11 @@ def search_config(prog: str, args: argparse.Namespace) -> Config | None:
                 f'{args.config} is a search already: {unused[0] if unused else "--dry-run"} is for searches that are '
                 'derived from the config of a training. Change the config, or give --cfg-options'
             )
-        return load_config(args)
+        config = load_config(args)
+        typed = ['--amp'] * args.amp + (['--cfg-options', *args.cfg_options] if args.cfg_options else [])
+        if typed:
+            config.typed_options = typed  # for the report's command to go on
+        return config
     # Before --resume looks for a checkpoint: the training's are no search's.
     args.work_dir = args.work_dir or f'work_dirs/{search_name(args)}'
     config = load_config(args)

@@ -51,6 +51,14 @@ class Effects:
         return np.where(np.isfinite(ratio) & np.isfinite(size), np.copysign(size, ratio), 0.0)
 
     @property
+    def half_widths(self) -> np.ndarray:
+        """Of the effects' 95% intervals, ``(K,)``: errors times Student's t at their degrees of freedom."""
+        # The inverse of what scores are made with.
+        normal = 1.96 * (8 * self.freedom + 3) / (8 * self.freedom + 1)
+        with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
+            return self.error * np.sqrt(self.freedom * np.expm1(normal**2 / self.freedom))
+
+    @property
     def p_values(self) -> np.ndarray:
         """The chance of so large a score where there is no effect, ``(K,)``."""
         return np.array([math.erfc(abs(score) / math.sqrt(2)) for score in self.scores])
@@ -120,12 +128,14 @@ def _normal_quantile(tail: float) -> float:
 def shares(effects: Effects) -> tuple[np.ndarray, float]:
     """How much of each observed effect is no noise: effects are N(0, tau^2), observed with normal errors.
 
-    Empirical Bayes (Efron and Morris, 1975), with the tau of DerSimonian and Laird (1986). Where effects spread no
-    further than their errors would have them, a test at two standard deviations of that, tau is 0.
+    Empirical Bayes (Efron and Morris, 1975), with the tau of DerSimonian and Laird (1986) less what chance may give it:
+    of Q, the sum of the squared scores, only what exceeds n + 2 sqrt(2 n) counts, which Q is above in few searches
+    without any effect (its mean then is n, its standard deviation sqrt(2 n)). So tau is 0 up to there, and grows from 0
+    beyond, with no step; theirs has Q - n. With far larger Q the two are alike.
 
     Returns:
-        tau^2 / (tau^2 + error^2), ``(K,)``, 0 where nothing is known; and the mean square of the observed effects, 0
-        where tau is.
+        tau^2 / (tau^2 + error^2), ``(K,)``, 0 where nothing is known; and the mean square of effects and errors, tau^2
+        and the harmonic mean of the squared errors, 0 where tau is.
     """
     scores, found = effects.scores, np.zeros(len(effects.effect))
     known = scores != 0

@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from mmddas.core import SearchSpace
 from mmddas.engine.overview import ENOUGH_DRAWS, draws_per_operation, epochs_for_evidence
-from mmddas.engine.preconditions import SWITCHING_HOOKS
+from mmddas.engine.preconditions import PASSING_HOOKS, SWITCHING_HOOKS
 from mmddas.engine.tasks import TASKS
 
 from .data import (
@@ -175,7 +175,7 @@ def derive_search(
 def _leave_out(config: Config, dataset: dict) -> list[str]:
     """Take out what a search cannot have, or has no use for; returns the names."""
     hooks = config.get('custom_hooks') or []
-    names = (*SWITCHING_HOOKS, *_EVALUATING_HOOKS, 'PolicyScheduleHook')
+    names = (*SWITCHING_HOOKS, *PASSING_HOOKS, *_EVALUATING_HOOKS, 'PolicyScheduleHook')
     found = [type_name(hook) for hook in hooks if type_name(hook) in names]
     config.custom_hooks = [hook for hook in hooks if type_name(hook) not in names]
     for node in (dataset, *leaves(dataset)):

@@ -19,9 +19,14 @@ from torch.utils.data import Dataset
 
 from mmddas.core.files import same_content
 from mmddas.datasets.class_table import ClassCounts, class_table
-from mmddas.datasets.walk import datasets_within, inner_datasets
+from mmddas.datasets.walk import datasets_within, inner_datasets, transforms_of
 
 _SHOWN = 8
+# Transforms of MMCV and MMDetection, and base classes of such, that move what is on the image.
+_MOVING = {
+    *('Resize', 'RandomResize', 'RandomChoiceResize', 'RandomFlip', 'RandomCrop', 'CenterCrop', 'RandomAffine'),
+    *('RandomShift', 'RandomRotate', 'GeomTransform', 'Expand', 'MinIoURandomCrop', 'RandomCenterCropPad'),
+}
 
 
 class DataSummary(NamedTuple):
@@ -68,6 +73,24 @@ def _image(info: dict, unknown: str) -> str:
     if isinstance(image, np.ndarray):
         return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
     return unknown  # nothing to tell it by: unlike all others
+
+
+def check_order(name: str, dataset: Dataset) -> None:
+    """Raise ValueError where images are moved before their boxes are loaded, as a detector's ``test_pipeline`` does.
+
+    Evaluation takes boxes from elsewhere; a loss gets those that stand on the image as it was.
+    """
+    for part in datasets_within(dataset):
+        moved = None
+        for transform in transforms_of(part):
+            kinds = {kind.__name__ for kind in type(transform).__mro__}
+            if moved and 'LoadAnnotations' in kinds and getattr(transform, 'with_bbox', False):
+                raise ValueError(
+                    f'The pipeline of {name} has {moved} before LoadAnnotations, so that boxes stay where they are and '
+                    "the image does not, as in pipelines for testing: load S_val as the training's images are loaded "
+                    '(train_pipeline, without DDASAugment)'
+                )
+            moved = moved or (type(transform).__name__ if kinds & _MOVING else None)
 
 
 def check_data(train: Dataset, val: Dataset) -> dict[str, ClassCounts]:

@@ -14,6 +14,7 @@ from mmengine.model import BaseAveragedModel
 from mmengine.optim import ApexOptimWrapper, OptimWrapper
 from torch.utils.data import DataLoader
 
+from mmddas.core.estimators import PolicyEstimator, ShrinkageEstimator
 from mmddas.core.files import check_folder
 
 from .checkpoints import remove_unfinished
@@ -22,6 +23,7 @@ from .checkpoints import remove_unfinished
 LINEAR_OPTIMIZERS = (torch.optim.SGD,)
 # Those of MMDetection and MMPretrain that reach into the training's data.
 SWITCHING_HOOKS = ('PipelineSwitchHook', 'YOLOXModeSwitchHook', 'SwitchRecipeHook')
+PASSING_HOOKS = ('PreciseBNHook',)
 
 
 def check_whole_numbers(**numbers: object) -> None:
@@ -29,6 +31,16 @@ def check_whole_numbers(**numbers: object) -> None:
     for name, number in numbers.items():
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f'{name} must be a whole number of at least 1, got {number!r}')
+
+
+def check_views(num_sub_policies: int, sub_policies_per_rank: bool, estimator: PolicyEstimator) -> None:
+    """Raise ValueError, or warn, where a step has one view, of which evidence cannot be made."""
+    if num_sub_policies * (get_world_size() if sub_policies_per_rank else 1) > 1:
+        return
+    text = 'num_sub_policies=1: evidence is how the views of a step differ, and of one view there is none'
+    if isinstance(estimator, ShrinkageEstimator):
+        raise ValueError(f'{text}, so that ShrinkageEstimator would leave the policy uniform: take 2 or more')
+    print_log(f'{text}: no operation will stand out, however long the search', logger='current', level=logging.WARNING)
 
 
 def check_passes(loader: DataLoader) -> None:
@@ -99,9 +111,14 @@ def check_optimizer(optim_wrapper: OptimWrapper) -> None:
 
 
 def check_hooks(hooks: Iterable[Hook]) -> None:
-    """Raise ValueError for a hook that switches the pipeline of a training: a search keeps one."""
+    """Raise ValueError for a hook that switches the pipeline, of which a search keeps one, or takes the data itself."""
     for hook in hooks:
         name = type(hook).__name__
+        if name in PASSING_HOOKS:
+            raise ValueError(
+                f'{name} passes images of the training through the network by itself, and the batches of a search are '
+                f'of several views each: leave {name} out of custom_hooks'
+            )
         if name in SWITCHING_HOOKS:
             raise ValueError(
                 f'{name} switches the transforms of a training, and a search keeps those that it began with, so that '

@@ -17,7 +17,7 @@ from .agreement import check_processes_agree, data_identity, differences, flatte
 from .batches import SearchBatches
 from .build import build_policy_estimator, build_schedule, build_search_space
 from .checkpoints import protect_checkpoints
-from .data_checks import check_data, empty_data_explained
+from .data_checks import check_data, check_order, empty_data_explained
 from .hooks.policy_figure_hook import PolicyFigureHook
 from .hooks.policy_snapshot_hook import PolicySnapshotHook
 from .hooks.search_progress_hook import SearchProgressHook
@@ -28,6 +28,7 @@ from .preconditions import (
     check_network,
     check_optimizer,
     check_passes,
+    check_views,
     check_whole_numbers,
     check_work_dir,
 )
@@ -126,10 +127,12 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         if val_interval is None:
             runner._val_loop = None
         check_passes(self.dataloader)
+        check_views(num_sub_policies, sub_policies_per_rank, self.estimator)
         stream = get_rank() if sub_policies_per_rank else None
         self.dataloader = search_loader(self.dataloader, space, num_sub_policies, runner.seed, stream)
         with empty_data_explained('S_val', policy_dataloader):
             plain_policy_loader = runner.build_dataloader(policy_dataloader, seed=runner.seed)
+        check_order('S_val', plain_policy_loader.dataset)
         self.class_rows = class_rows(check_data(self.dataloader.dataset.dataset, plain_policy_loader.dataset))
         self.batches = SearchBatches(runner, self.dataloader, plain_policy_loader, max_broken_share)
         self.num_sub_policies = num_sub_policies
@@ -188,7 +191,6 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             self._share,
             (compiled if isinstance(compiled, dict) else {}) if compiled else None,
         )
-        self.step.memory.load_state_dict(self._memory)
         check_work_dir(self.runner.work_dir, self.model, resumed=self._iter > 0)
         if len(self.schedule) != self._epoch or self._epoch > self._max_epochs:
             raise ValueError(
@@ -199,6 +201,9 @@ class DDASSearchLoop(EpochBasedTrainLoop):
 
     def run_epoch(self) -> None:
         """One pass over S_train, or what is left of it after an interruption, ended by a snapshot of the policy."""
+        if self._memory:  # after hooks' before_train, which look at the network as it is built
+            self.step.memory.load_state_dict(self._memory)
+            self._memory = {}
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         first_batch = self._iter - self._epoch_began

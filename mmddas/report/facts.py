@@ -15,6 +15,7 @@ from .examples import Example
 FACTS_FILE, REPORT_FILE = 'report.json', 'report.html'
 # What MMEngine warns of in every run, of its own parts.
 _OF_MMENGINE = ('"FileClient" will', '"HardDiskBackend"', '`save_param_scheduler` is True', 'The prefix is not set in')
+_STEP = 'Epoch(train)'
 _WARNING = re.compile(r'^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d - \S+ - (?:WARNING|ERROR) - (.*)$')
 
 
@@ -24,17 +25,19 @@ class Facts:
 
     Args:
         config: The search's config file, or its name.
+        options: What was typed beside it: ``--cfg-options`` and the like.
         training: The config of the training that it was derived from; None where it was not.
         task: ``'detection'`` or ``'classification'``.
         max_epochs: How many it is to have.
         steps_per_epoch: Of S_train's batches.
         passes_per_step: Batches that a step takes forward and backward, L^ + 2.
         classes: The table of S_train's and S_val's classes, its header first.
-        epoch_seconds: How long each epoch has taken.
+        epoch_seconds: How long epochs have taken, those before a resumed search's own work dir left out.
         examples: Operations on images of S_train.
     """
 
     config: str
+    options: list[str] = dataclasses.field(default_factory=list)
     training: str | None = None
     task: str | None = None
     max_epochs: int = 0
@@ -44,13 +47,12 @@ class Facts:
     epoch_seconds: list[float] = dataclasses.field(default_factory=list)
     examples: list[Example] = dataclasses.field(default_factory=list)
 
-    @property
-    def seconds_left(self) -> float | None:
-        """From the latest epochs; None before the first has ended."""
+    def seconds_left(self, done: int) -> float | None:
+        """After ``done`` epochs, from the latest ones that are known; None before the first has ended."""
         latest = self.epoch_seconds[-3:]
         if not latest:
             return None
-        return max(self.max_epochs - len(self.epoch_seconds), 0) * sum(latest) / len(latest)
+        return max(self.max_epochs - done, 0) * sum(latest) / len(latest)
 
     def save(self, work_dir: str | os.PathLike) -> None:
         write_text(Path(work_dir, FACTS_FILE), json.dumps(dataclasses.asdict(self), indent=1))
@@ -67,11 +69,17 @@ class Facts:
 
 
 def read_warnings(work_dir: str | os.PathLike) -> list[str]:
-    """First lines of the warnings in a work dir's logs, each once, in order; without MMEngine's own of every run."""
+    """First lines of the warnings in a work dir's logs, each once, in order; without MMEngine's own of every run.
+
+    What was said before the first step is of a start, and holds of the last one alone.
+    """
     found: dict[str, None] = {}
-    for path in sorted(Path(work_dir).glob('*/*.log')):
+    paths = sorted(Path(work_dir).glob('*/*.log'))
+    for path in paths:
+        starting = path != paths[-1]
         for line in path.read_text(encoding='utf-8', errors='replace').splitlines():
-            match = _WARNING.match(line)
+            starting = starting and _STEP not in line
+            match = None if starting else _WARNING.match(line)
             if match is not None:
                 found.setdefault(match[1])
     return [text for text in found if not text.startswith(_OF_MMENGINE)]

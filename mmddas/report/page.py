@@ -84,6 +84,7 @@ def write_report(work_dir: str | os.PathLike, comparison: str | os.PathLike | No
     policy = work_dir / 'policy.json'
     schedule = PolicySchedule.load(policy) if policy.exists() or facts is None else None
     facts = facts or Facts(str((schedule.meta or {}).get('config', work_dir.name)), task=schedule.meta.get('task'))
+    done = 0 if schedule is None else len(schedule)
     html = (
         _environment()
         .get_template('template.html')
@@ -91,7 +92,8 @@ def write_report(work_dir: str | os.PathLike, comparison: str | os.PathLike | No
             facts=facts,
             version=__version__,
             schedule=schedule,
-            time=_time(facts),
+            done=done,
+            time=_time(facts, done),
             findings=_findings(schedule),
             total_prob=None if schedule is None else total_prob_chart(schedule),
             operations=None if schedule is None else operations_chart(schedule),
@@ -125,9 +127,9 @@ def _findings(schedule: PolicySchedule | None) -> str | None:
     return schedule.findings.sentence(len(schedule))
 
 
-def _time(facts: Facts) -> str:
-    """What it has taken, and what is left."""
-    done, left = len(facts.epoch_seconds), facts.seconds_left
+def _time(facts: Facts, done: int) -> str:
+    """What it has taken, and what is left after so many epochs."""
+    left = facts.seconds_left(done)
     if left is None:
         return 'the first epoch has not ended yet'
     spent = f'{duration(sum(facts.epoch_seconds))} spent'
@@ -216,7 +218,8 @@ def commands(facts: Facts, work_dir: Path, schedule: PolicySchedule | None) -> l
     policy, training = shlex.quote(str(work_dir / 'policy.json')), facts.training or _FALLBACK_TRAINING
     quoted, found = shlex.quote(training), []
     if schedule is None or len(schedule) < facts.max_epochs:
-        command = f'mmddas search {shlex.quote(facts.config)} --work-dir {shlex.quote(str(work_dir))} --resume'
+        given = facts.config, '--work-dir', str(work_dir), '--resume', *facts.options
+        command = f'mmddas search {shlex.join(given)}'
         found.append(('Go on where it was interrupted', command))
     sheet = shlex.quote(str(work_dir / 'augmented.png'))
     return [

@@ -26,7 +26,8 @@ class PolicyTransform(AppliedPolicy):
     - Images: PIL (RGB), uint8 arrays ``(H, W, 3)``, uint8 tensors ``(3, H, W)``; one a call.
     - Boxes: ``tv_tensors.BoundingBoxes`` of any horizontal format, or under the keys of ``box_formats`` tensors,
       arrays or lists ``(N, 4)``.
-    - Masks: ``tv_tensors.Mask``, and arrays, tensors and lists of them under ``masks`` and ``mask``: ``masks``, and ``(N, H, W)`` in the dict with N boxes, are of objects, others are label maps ``(..., H, W)``.
+    - Masks: ``tv_tensors.Mask``, and arrays, tensors and lists of them under ``masks`` and ``mask``. Those under
+      ``masks``, and ``(N, H, W)`` in the dict with N boxes, are of objects, others are label maps ``(..., H, W)``.
 
     A box that leaves the image, or keeps less than ``min_box_size``, is dropped with its entries in the same dict: its
     mask, and what is found under ``per_box_keys``.

@@ -400,14 +400,15 @@ def _in_order(findings: Findings, grid: Grid, values: np.ndarray) -> np.ndarray:
 def _draw_effects(axes: Axes, grid: Grid, findings: Findings) -> None:
     """Effects of operations with 95% intervals, over the band in which they lie for 95% of operations without any."""
     effects = findings.operation_effects
-    effect, error, found = (_in_order(findings, grid, v) for v in (effects.effect, effects.error, effects.stand_out()))
-    rows, known = np.arange(len(grid.ops)), np.isfinite(effect) & np.isfinite(error)
-    axes.barh(rows[known], 3.92 * error[known], left=-1.96 * error[known], height=0.7, color=BACKGROUND, linewidth=0)
+    columns = effects.effect, effects.half_widths, effects.stand_out()
+    effect, half, found = (_in_order(findings, grid, column) for column in columns)
+    rows, known = np.arange(len(grid.ops)), np.isfinite(effect) & np.isfinite(half)
+    axes.barh(rows[known], 2 * half[known], left=-half[known], height=0.7, color=BACKGROUND, linewidth=0)
     axes.axvline(0, color=INK, linewidth=1, linestyle=DASHED)
     for row in rows[known]:
         colour = UNKNOWN if not found[row] else HELPS if effect[row] < 0 else HURTS
-        axes.errorbar(effect[row], row, xerr=1.96 * error[row], color=colour, marker='o', markersize=4, capsize=2)
-    reach = (np.abs(effect[known]) + 1.96 * error[known]).max(initial=0) or 1.0
+        axes.errorbar(effect[row], row, xerr=half[row], color=colour, marker='o', markersize=4, capsize=2)
+    reach = (np.abs(effect[known]) + half[known]).max(initial=0) or 1.0
     axes.set_xlim(-1.08 * reach, 1.08 * reach)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4))

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from mmddas.core import Evidence, Findings, PolicyFileError, PolicySchedule, SearchSpace, sample_sub_policies
+from mmddas.core.effects import Effects
 from mmddas.core.evidence import BLOCKS, SCALE_DECAY
 
 SPACE = SearchSpace(
@@ -261,3 +263,11 @@ def test_wrong_evidence_is_named(field, value, message):
     content['evidence'][field] = value
     with pytest.raises(PolicyFileError, match=message):
         PolicySchedule.from_dict(content)
+
+
+@pytest.mark.parametrize('freedom', [3.0, 10.0, 100.0])
+def test_intervals_are_of_students_t(freedom):
+    effects = Effects(*np.array([[5.0], [0.3], [0.2], [freedom]]))
+    assert effects.half_widths[0] == pytest.approx(0.2 * stats.t.ppf(0.975, freedom), rel=0.05)
+    edge = Effects(effects.draws, effects.half_widths, effects.error, effects.freedom)
+    assert edge.scores[0] == pytest.approx(1.96)  # an interval that just reaches 0

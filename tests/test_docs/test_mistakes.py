@@ -24,7 +24,7 @@ from mmddas.datasets.proxies.coco import write_search_split
 from mmddas.datasets.proxies.splits import part_sizes, split, write_split
 from mmddas.derivation import OwnData, SearchOptions, derive_search, set_data
 from mmddas.engine import agreement
-from mmddas.engine.preconditions import check_network, check_optimizer
+from mmddas.engine.preconditions import check_hooks, check_network, check_optimizer
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / 'docs' / 'mistakes.md'
@@ -199,6 +199,19 @@ search_mistake('An operation does not exist', search_space=[('Spin', 1)])
 search_mistake('A candidate is listed twice', search_space=['Equalize', 'Equalize'])
 search_mistake('N_o is below 1', num_ops=0)
 search_mistake('L^ is below 1', num_sub_policies=0)
+search_mistake('A step has one view', num_sub_policies=1, estimator=dict(type='ShrinkageEstimator'), policy_optim=None)
+search_mistake(
+    'S_val is loaded as for an evaluation',
+    lambda config: config.train_cfg.policy_dataloader.dataset.pipeline.insert(1, dict(type='Resize', scale=(64, 64))),
+)
+
+
+@mistake('Configs of a search', 'A hook takes the data by itself')
+def _(world):
+    hooks = pytest.importorskip('mmpretrain.engine.hooks')
+    check_hooks([hooks.PreciseBNHook(num_samples=8)])
+
+
 search_mistake('p_tp starts at 1', init_total_prob=1.0)
 search_mistake(
     'An optimizer is for nothing of the policy', lambda config: config.train_cfg.policy_optim.update(alpha=None)

@@ -9,6 +9,8 @@ from mmengine.optim import ApexOptimWrapper
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from mmddas.core import AugmentationPolicy, Candidate, SearchSpace
+from mmddas.core.estimators import ShrinkageEstimator
 from mmddas.engine import preconditions
 
 
@@ -65,3 +67,23 @@ def test_apex_is_refused():
     wrapper.optimizer = SimpleNamespace()
     with pytest.raises(ValueError, match='AmpOptimWrapper'):
         preconditions.check_optimizer(wrapper)
+
+
+@pytest.mark.parametrize(('processes', 'per_rank', 'enough'), [(1, True, False), (4, False, False), (4, True, True)])
+def test_one_view_a_step_is_no_evidence(monkeypatch, caplog, processes, per_rank, enough):
+    monkeypatch.setattr(preconditions, 'get_world_size', lambda: processes)
+    policy = AugmentationPolicy(SearchSpace([Candidate('Equalize'), Candidate('Invert')]), 0.35)
+    estimators = [ShrinkageEstimator(policy, []), SimpleNamespace()]
+    preconditions.check_views(2, False, estimators[0])
+    if enough:
+        preconditions.check_views(1, per_rank, estimators[0])
+    else:
+        with pytest.raises(ValueError, match='num_sub_policies=1: .* take 2 or more'):
+            preconditions.check_views(1, per_rank, estimators[0])
+        preconditions.check_views(1, per_rank, estimators[1])
+
+
+def test_a_hook_that_passes_images_by_itself_is_refused():
+    hooks = pytest.importorskip('mmpretrain.engine.hooks')
+    with pytest.raises(ValueError, match='PreciseBNHook passes images'):
+        preconditions.check_hooks([hooks.PreciseBNHook(num_samples=8)])

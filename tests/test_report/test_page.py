@@ -63,12 +63,30 @@ def test_warnings_are_there_once_without_mmengines_own(work_dir):
     assert read_warnings(work_dir) == ['S_val has no object of <b>']
 
 
+def test_of_earlier_starts_only_what_was_said_on_the_way_is_left(tmp_path):
+    said = '2026/11/27 10:00:00 - mmengine - {} - {}\n'.format
+    step = said('INFO', 'Epoch(train) [1][10/35]')
+    for name, start, way in (('1', 'too few draws', 'broken.jpg'), ('2', 'copies', 'worse.jpg')):
+        (tmp_path / name).mkdir()
+        text = said('WARNING', start) + step + said('WARNING', way)
+        (tmp_path / name / f'{name}.log').write_text(text)
+    assert read_warnings(tmp_path) == ['broken.jpg', 'copies', 'worse.jpg']
+
+
+def test_epochs_are_those_of_the_policy_whoever_timed_them(work_dir):
+    facts(epoch_seconds=[60.0]).save(work_dir)
+    assert 'Epoch 3 of 5, 60 s spent, about 2 min left' in Page(write_report(work_dir)).text
+
+
 def test_the_commands_are_complete(work_dir):
     page = Page(write_report(work_dir))
     policy_file = f'{work_dir}/policy.json'
     assert f'mmddas search my_search.py --work-dir {work_dir} --resume' in page.text
     assert f'mmddas train my_training.py --policy {policy_file}' in page.text
     assert f'mmddas compare my_training.py --policies none uniform trivialaugment {policy_file} --seeds 5' in page.text
+    facts(options=['--amp', '--cfg-options', 'train_cfg.num_ops=1', 'a.b=(1, 2)']).save(work_dir)
+    options = "--amp --cfg-options train_cfg.num_ops=1 'a.b=(1, 2)'"
+    assert f'mmddas search my_search.py --work-dir {work_dir} --resume {options}' in Page(write_report(work_dir)).text
     facts(max_epochs=3).save(work_dir)
     assert '--resume' not in Page(write_report(work_dir)).text
 

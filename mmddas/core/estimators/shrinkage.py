@@ -23,11 +23,13 @@ class ShrinkageEstimator(PolicyEstimator):
     evidence itself (empirical Bayes: :meth:`~mmddas.core.Evidence.shrunk`). With r = tau^2 / (tau^2 + s^2), the share
     of an observation that is no noise, and m_o = r_o x_o,
 
-        alpha_o[k] = -strength * (m_o + r_k (x_k - m_o)) / sqrt(mean square of the observed effects)
+        alpha_o[k] = -strength * (m_o + r_k (x_k - m_o)) / sqrt(tau_op^2 + s_op^2)
 
-    Where observed effects spread no further than their errors would have them (a test at two standard deviations of
-    that), tau is 0 and the policy uniform. A well-known operation two spreads better than the mean has exp(2 strength)
-    times its probability, however long the search: what bounds a policy is what is known, and no rate times steps.
+    with the harmonic mean s_op^2 of the operations' squared errors. Of the spread of what is observed only that counts
+    which is two standard deviations above what errors alone would give (:func:`~mmddas.core.effects.shares`): up to
+    there tau is 0 and the policy uniform. Where errors are small beside effects, an operation two spreads better than
+    the mean has exp(2 strength) times its probability, however long the search: what bounds a policy is what is known,
+    and no rate times steps.
     Where one operation is far ahead of all others, alphas are scaled down until KL(p_o || uniform) is
     ``max_divergence``, so that a policy does not become that operation.
 

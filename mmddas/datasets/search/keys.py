@@ -127,6 +127,10 @@ class KeyedDataset(Dataset):
     def metainfo(self) -> dict:
         return getattr(self.dataset, 'metainfo', {})
 
+    def get_gt_labels(self) -> np.ndarray:
+        """Of a classifier's images, ``(N,)``: hooks set margins by how many there are of each class."""
+        return self.dataset.get_gt_labels()
+
     def __len__(self) -> int:
         return len(self.dataset)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from mmengine.hooks import Hook
@@ -40,7 +41,8 @@ class SearchReportHook(Hook):
         loop = runner.train_loop
         found = (Facts.load(runner.work_dir) if loop.iter else None) or Facts('')
         self._facts = Facts(
-            config=str(runner.cfg.get('derived_from') or runner.cfg.filename or runner.experiment_name),
+            config=config_file(runner),
+            options=[*runner.cfg.get('typed_options', ())],
             training=runner.cfg.get('derived_from'),
             task=TASKS.get(runner.cfg.get('default_scope')),
             max_epochs=loop.max_epochs,
@@ -53,10 +55,11 @@ class SearchReportHook(Hook):
         self._write(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        self._epoch_began = time.monotonic()
+        self._epoch_began, self._epoch_steps, self._epoch_length = time.monotonic(), 0, 0
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict = None, outputs: dict = None) -> None:
         self._steps += 1
+        self._epoch_steps, self._epoch_length = self._epoch_steps + 1, batch_idx + 1
         if self._steps == 1:
             self._began = time.monotonic()
         if self._steps == _MEASURED_STEPS + 1:
@@ -67,7 +70,9 @@ class SearchReportHook(Hook):
             runner.logger.info(f'A step takes {seconds:.2g} s: about {duration(seconds * left)} for the {left} to come')
 
     def after_train_epoch(self, runner: Runner) -> None:
-        self._facts.epoch_seconds.append(time.monotonic() - self._epoch_began)
+        # Of an epoch that was interrupted only the rest has been seen.
+        share = self._epoch_steps / self._epoch_length if self._epoch_steps else 1.0
+        self._facts.epoch_seconds.append((time.monotonic() - self._epoch_began) / share)
         if self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner):
             if runner.rank == 0:
                 from mmddas.report import draw_examples
@@ -75,6 +80,8 @@ class SearchReportHook(Hook):
                 loop = runner.train_loop
                 self._facts.examples = draw_examples(loop.dataloader.dataset.dataset, shown_candidates(loop.schedule))
             self._write(runner)
+        elif runner.rank == 0:
+            self._facts.save(runner.work_dir)
 
     def _write(self, runner: Runner) -> None:
         if runner.rank == 0:
@@ -84,6 +91,14 @@ class SearchReportHook(Hook):
             path = write_report(runner.work_dir)
             if not self._facts.epoch_seconds:
                 runner.logger.info(f'The report of this search, rewritten after every epoch: {path}')
+
+
+def config_file(runner: Runner) -> str:
+    """The config to go on with: of a search that has just been derived, the file in its work dir."""
+    written = Path(runner.work_dir, f'{runner.cfg.get("experiment_name")}.py')
+    if runner.cfg.get('derived_from') and not runner.cfg.filename and written.is_file():
+        return str(written)
+    return str(runner.cfg.filename or runner.cfg.get('derived_from') or runner.experiment_name)
 
 
 def shown_candidates(schedule: PolicySchedule) -> Sequence[Candidate]:

@@ -2,16 +2,18 @@
 
 import base64
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from mmengine.config import Config
 from mmengine.runner import Runner
 from reports import policy
 from searches import final_policy
 
 from mmddas.core import Candidate, PolicySnapshot
-from mmddas.engine.hooks.search_report_hook import shown_candidates
+from mmddas.engine.hooks.search_report_hook import SearchReportHook, config_file, shown_candidates
 from mmddas.report import Facts
 
 
@@ -31,7 +33,7 @@ def config(make_search_config):
 
 def test_facts_are_those_of_the_search(config):
     facts = Facts.load(config.work_dir)
-    assert (facts.training, facts.config, facts.task) == ('training.py', 'training.py', 'detection')
+    assert (facts.training, facts.config, facts.task) == ('training.py', config.filename, 'detection')
     assert facts.max_epochs == 2 and len(facts.epoch_seconds) == 2 and min(facts.epoch_seconds) > 0
     assert facts.passes_per_step == config.train_cfg.get('num_sub_policies', 3) + 2
     assert facts.classes[0][0] == 'class' and facts.classes[-1][:2] == ['all', '12']
@@ -79,6 +81,31 @@ def test_after_ten_steps_it_says_how_long_it_takes(search_config):
     log = next(Path(config.work_dir).glob('*/*.log')).read_text()
     said = [line for line in log.splitlines() if 'A step takes' in line]
     assert len(said) == 1 and said[0].endswith(f'for the {12 // steps * steps - 11} to come')
+
+
+def test_an_epoch_that_was_interrupted_counts_whole(monkeypatch):
+    now = iter([100.0, 110.0, 130.0, 140.0])
+    monkeypatch.setattr('mmddas.engine.hooks.search_report_hook.time.monotonic', lambda: next(now))
+    hook = SearchReportHook(interval=10)
+    hook._facts, hook._steps = Facts(''), 5
+    runner = SimpleNamespace(epoch=0, rank=1, max_epochs=20, iter=8)
+    hook.before_train_epoch(runner)
+    for batch in (8, 9):  # of ten
+        hook.after_train_iter(runner, batch)
+    hook.after_train_epoch(runner)
+    assert hook._facts.epoch_seconds == [50.0]
+
+
+def test_the_config_of_a_derived_search_is_the_one_in_its_work_dir(tmp_path):
+    settings = dict(derived_from='training.py', experiment_name='training_search')
+    runner = SimpleNamespace(cfg=Config(settings), work_dir=tmp_path, experiment_name='training_search_2026')
+    assert config_file(runner) == 'training.py'
+    (tmp_path / 'training_search.py').write_text('')
+    assert config_file(runner) == f'{tmp_path}/training_search.py'
+    mine = tmp_path / 'mine.py'
+    mine.write_text(Config(settings).pretty_text)
+    runner.cfg = Config.fromfile(mine)
+    assert config_file(runner) == str(mine)
 
 
 def test_pictures_are_of_what_stands_out_and_else_of_what_leads():
