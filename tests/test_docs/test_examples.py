@@ -13,6 +13,7 @@ DOCS = Path(__file__).parents[2] / 'docs'
 EXAMPLE = DOCS / 'examples' / 'core_loop.py'
 
 
+@pytest.mark.slow
 def test_the_planted_candidate_leads(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(EXAMPLE), run_name='__main__')

@@ -41,7 +41,8 @@ def test_search_writes_policy_figure_and_checkpoint(search_config):
     assert [line['iter'] for line in scalars] == list(range(1, 7))
 
 
-@pytest.mark.parametrize('workers', [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize('workers', [1, 2])
 def test_the_number_of_workers_does_not_change_the_search(search_config, workers):
     configs = [
         search_config(
