@@ -47,11 +47,20 @@ def read_config(name: str) -> Config:
     if not Path(name).is_file():
         raise FileNotFoundError(f'There is no config file {name!r}')
     try:
-        return Config.fromfile(name)
+        return _scoped(Config.fromfile(name))
     except SyntaxError as error:
         raise ValueError(f'{name!r}, or a config that it is based on, is no Python: {error}') from error
     except Exception as error:  # a config is a program, and may fail in any way
         raise ValueError(f'{name!r} cannot be read as a config: {type(error).__name__}: {error}') from error
+
+
+def _scoped(config: Config) -> Config:
+    """With a ``default_scope``, which configs of imports may lack, since their parts are classes: their model's."""
+    kind = (config.get('model') or {}).get('type')
+    package = str(getattr(kind, '__module__', kind)).split('.')[0]
+    if config.get('default_scope') is None and package in TASKS:
+        config.default_scope = package
+    return config
 
 
 def _packaged_config(name: str) -> Config:
@@ -202,9 +211,7 @@ def _check_dataset(name: str, dataset: object) -> None:
         _check_dataset(f'{name}.{key}', dataset.get(key))
     root, annotations = str(dataset.get('data_root') or ''), dataset.get('ann_file')
     # CIFAR and the like, which have neither, download what is missing; ImageNet, which may have neither, does not.
-    needed = annotations or (
-        root if dataset.get('data_prefix') or str(dataset.get('type')).endswith('ImageNet') else ''
-    )
+    needed = annotations or (root if dataset.get('data_prefix') or type_name(dataset).endswith('ImageNet') else '')
     if not isinstance(needed, str) or not needed or '://' in root + needed or dataset.get('backend_args'):
         return
     path = Path(root, annotations or '')
@@ -214,7 +221,7 @@ def _check_dataset(name: str, dataset: object) -> None:
             f'There is no {path}, of {setting}: get the data, or say where they are with '
             f'--cfg-options {name}.{"data_root" if root else "ann_file"}=PATH'
         )
-    if str(dataset.get('type')).endswith('CocoDataset') and (path.is_dir() or path.suffix.lower() == '.xml'):
+    if type_name(dataset).endswith('CocoDataset') and (path.is_dir() or path.suffix.lower() == '.xml'):
         raise ValueError(
             f'{path}, of {name}.ann_file, is {"a folder" if path.is_dir() else "XML"}, and a CocoDataset reads a JSON '
             'file: mmddas split makes one of a folder of Pascal-VOC XML files'

@@ -37,6 +37,7 @@ def facts(**changes) -> Facts:
         training='my_training.py',
         task='detection',
         max_epochs=5,
+        epochs_done=3,
         steps_per_epoch=30,
         passes_per_step=8,
         classes=[['class', 'S_train images'], ['a & b', '12'], ['all', '12']],

@@ -106,7 +106,11 @@ def search_config(prog: str, args: argparse.Namespace) -> Config | None:
                 'derived from the config of a training. Change the config, or give --cfg-options'
             )
         config = load_config(args)
-        typed = ['--amp'] * args.amp + (['--cfg-options', *args.cfg_options] if args.cfg_options else [])
+        typed = (
+            ['--amp'] * args.amp
+            + ['--auto-scale-lr'] * args.auto_scale_lr
+            + (['--cfg-options', *args.cfg_options] if args.cfg_options else [])
+        )
         if typed:
             config.typed_options = typed  # for the report's command to go on
         return config

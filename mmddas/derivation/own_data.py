@@ -110,12 +110,11 @@ def training_text(original: Config, base: str, data: OwnData, out: str | os.Path
 
 def _set_classes(node: object, number: int) -> None:
     """Tell a model's node, and those within, how many classes there are."""
-    for parent, before in _named(
-        node, 'num_things_classes'
-    ):  # of MaskFormer and its kin, beside weights for each class
+    # MaskFormer and its kin have weights for each class, and for the background behind them.
+    for parent, before in _named(node, 'num_things_classes'):
         for loss, weights in _named(parent, 'class_weight'):
             if isinstance(weights, (list, tuple)) and len(weights) == before + 1:
-                loss['class_weight'] = [weights[0]] * number + [weights[-1]]  # the last one is the background's
+                loss['class_weight'] = [weights[0]] * number + [weights[-1]]
         parent['num_things_classes'] = number
     for parent, _ in _named(node, 'num_classes'):
         parent['num_classes'] = number

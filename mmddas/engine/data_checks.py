@@ -87,8 +87,7 @@ def check_order(name: str, dataset: Dataset) -> None:
             if moved and 'LoadAnnotations' in kinds and getattr(transform, 'with_bbox', False):
                 raise ValueError(
                     f'The pipeline of {name} has {moved} before LoadAnnotations, so that boxes stay where they are and '
-                    "the image does not, as in pipelines for testing: load S_val as the training's images are loaded "
-                    '(train_pipeline, without DDASAugment)'
+                    f'the image does not, as in pipelines for testing: put LoadAnnotations before {moved}'
                 )
             moved = moved or (type(transform).__name__ if kinds & _MOVING else None)
 

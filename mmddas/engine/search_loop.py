@@ -128,6 +128,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             runner._val_loop = None
         check_passes(self.dataloader)
         check_views(num_sub_policies, sub_policies_per_rank, self.estimator)
+        check_order('S_train', self.dataloader.dataset)
         stream = get_rank() if sub_policies_per_rank else None
         self.dataloader = search_loader(self.dataloader, space, num_sub_policies, runner.seed, stream)
         with empty_data_explained('S_val', policy_dataloader):

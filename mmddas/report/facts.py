@@ -15,7 +15,7 @@ from .examples import Example
 FACTS_FILE, REPORT_FILE = 'report.json', 'report.html'
 # What MMEngine warns of in every run, of its own parts.
 _OF_MMENGINE = ('"FileClient" will', '"HardDiskBackend"', '`save_param_scheduler` is True', 'The prefix is not set in')
-_STEP = 'Epoch(train)'
+_STARTED = 'Checkpoints will be saved to'  # MMEngine, when all has been built
 _WARNING = re.compile(r'^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d - \S+ - (?:WARNING|ERROR) - (.*)$')
 
 
@@ -28,7 +28,8 @@ class Facts:
         options: What was typed beside it: ``--cfg-options`` and the like.
         training: The config of the training that it was derived from; None where it was not.
         task: ``'detection'`` or ``'classification'``.
-        max_epochs: How many it is to have.
+        max_epochs: How many epochs it is to have.
+        epochs_done: How many it has had.
         steps_per_epoch: Of S_train's batches.
         passes_per_step: Batches that a step takes forward and backward, L^ + 2.
         classes: The table of S_train's and S_val's classes, its header first.
@@ -41,18 +42,20 @@ class Facts:
     training: str | None = None
     task: str | None = None
     max_epochs: int = 0
+    epochs_done: int = 0
     steps_per_epoch: int = 0
     passes_per_step: int = 0
     classes: list[list[str]] = dataclasses.field(default_factory=list)
     epoch_seconds: list[float] = dataclasses.field(default_factory=list)
     examples: list[Example] = dataclasses.field(default_factory=list)
 
-    def seconds_left(self, done: int) -> float | None:
-        """After ``done`` epochs, from the latest ones that are known; None before the first has ended."""
+    @property
+    def seconds_left(self) -> float | None:
+        """From the latest epochs that are known; None before the first has ended."""
         latest = self.epoch_seconds[-3:]
         if not latest:
             return None
-        return max(self.max_epochs - done, 0) * sum(latest) / len(latest)
+        return max(self.max_epochs - self.epochs_done, 0) * sum(latest) / len(latest)
 
     def save(self, work_dir: str | os.PathLike) -> None:
         write_text(Path(work_dir, FACTS_FILE), json.dumps(dataclasses.asdict(self), indent=1))
@@ -71,14 +74,14 @@ class Facts:
 def read_warnings(work_dir: str | os.PathLike) -> list[str]:
     """First lines of the warnings in a work dir's logs, each once, in order; without MMEngine's own of every run.
 
-    What was said before the first step is of a start, and holds of the last one alone.
+    What was said before training began is of a start, and holds of the last one alone.
     """
     found: dict[str, None] = {}
     paths = sorted(Path(work_dir).glob('*/*.log'))
     for path in paths:
         starting = path != paths[-1]
         for line in path.read_text(encoding='utf-8', errors='replace').splitlines():
-            starting = starting and _STEP not in line
+            starting = starting and _STARTED not in line
             match = None if starting else _WARNING.match(line)
             if match is not None:
                 found.setdefault(match[1])

@@ -84,7 +84,6 @@ def write_report(work_dir: str | os.PathLike, comparison: str | os.PathLike | No
     policy = work_dir / 'policy.json'
     schedule = PolicySchedule.load(policy) if policy.exists() or facts is None else None
     facts = facts or Facts(str((schedule.meta or {}).get('config', work_dir.name)), task=schedule.meta.get('task'))
-    done = 0 if schedule is None else len(schedule)
     html = (
         _environment()
         .get_template('template.html')
@@ -92,8 +91,7 @@ def write_report(work_dir: str | os.PathLike, comparison: str | os.PathLike | No
             facts=facts,
             version=__version__,
             schedule=schedule,
-            done=done,
-            time=_time(facts, done),
+            time=_time(facts),
             findings=_findings(schedule),
             total_prob=None if schedule is None else total_prob_chart(schedule),
             operations=None if schedule is None else operations_chart(schedule),
@@ -127,9 +125,9 @@ def _findings(schedule: PolicySchedule | None) -> str | None:
     return schedule.findings.sentence(len(schedule))
 
 
-def _time(facts: Facts, done: int) -> str:
-    """What it has taken, and what is left after so many epochs."""
-    left = facts.seconds_left(done)
+def _time(facts: Facts) -> str:
+    """What it has taken, and what is left."""
+    done, left = facts.epochs_done, facts.seconds_left
     if left is None:
         return 'the first epoch has not ended yet'
     spent = f'{duration(sum(facts.epoch_seconds))} spent'
@@ -184,28 +182,29 @@ def _chart(
 
 
 def effect_bars(schedule: PolicySchedule) -> list[Bar]:
-    """Every operation that is known, the helping ones first; an interval is of two standard errors."""
+    """Every operation that is known, the helping ones first; with 95% intervals."""
     findings: Findings = schedule.findings
     effects = findings.operation_effects
-    known = np.flatnonzero(np.isfinite(effects.effect) & np.isfinite(effects.error))
+    half_widths = effects.half_widths
+    known = np.flatnonzero(np.isfinite(effects.effect) & np.isfinite(half_widths))
     if not len(known):
         return []
     found = effects.stand_out()
-    reach = float(np.max(np.abs(effects.effect[known]) + 2 * effects.error[known])) or 1.0
+    reach = float(np.max(np.abs(effects.effect[known]) + half_widths[known])) or 1.0
     last = {line.name: line.values[-1] for line in operations_chart(schedule).lines}
     bars = []
     for row in sorted(known.tolist(), key=lambda row: effects.scores[row]):
         # An effect above 0 hurts; to the right is what helps.
-        helps, error = -effects.effect[row], effects.error[row]
+        helps, half = -effects.effect[row], half_widths[row]
         verdict = 'unknown' if not found[row] else 'helps' if helps > 0 else 'hurts'
         bars.append(
             Bar(
                 findings.operations[row],
                 verdict,
                 50 + 50 * helps / reach,
-                50 + 50 * (helps - 2 * error) / reach,
-                100 * error * 2 / reach,
-                f'{helps:+.2f} ± {2 * error:.2f}',
+                50 + 50 * (helps - half) / reach,
+                100 * half / reach,
+                f'{helps:+.2f} ± {half:.2f}',
                 f'{effects.draws[row]:.0f}',
                 last.get(findings.operations[row], 1.0),
             )

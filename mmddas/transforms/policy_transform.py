@@ -143,7 +143,7 @@ class PolicyTransform(AppliedPolicy):
         return sample.changed(image, boxes, kept, lambda layer, fill: _follow(layer, moves, fill), self.mask_fill)
 
     def _numbers(self) -> torch.Generator | None:
-        """The generator, which the copies in all data workers, and those of every epoch's, would begin alike."""
+        """The generator, seeded anew in a data worker: copies of it would all draw alike, in every epoch."""
         worker = get_worker_info()
         if self.generator is not None and worker is not None and self._worker != worker.seed:
             begun = torch.randint(2**62, (), generator=self.generator).item()

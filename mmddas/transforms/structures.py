@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -90,11 +90,10 @@ def _replaced(node: object, values: dict[_Path, object], path: _Path = ()) -> ob
         return values[path]
     if isinstance(node, Mapping):
         parts = {key: _replaced(value, values, (*path, key)) for key, value in node.items()}
-        if type(node) is dict or not isinstance(node, MutableMapping):
+        if type(node) is dict or not isinstance(node, dict):
             return type(node)(parts)
         copied = copy.copy(node)  # which may be made in ways of its own, as a defaultdict is
-        for key, value in parts.items():
-            copied[key] = value
+        copied.update(parts)
         return copied
     if isinstance(node, (list, tuple)) and not _is_numbers(node):
         parts = [_replaced(value, values, (*path, number)) for number, value in enumerate(node)]
@@ -174,12 +173,6 @@ class Sample:
                 raise TypeError(
                     f'boxes must be a tensor, an array or lists of numbers (N, 4), found {type(value).__name__} at '
                     f'{_places([path])}'
-                )
-            other = _key(path) in _OTHER_BOXES and _key(path) not in box_formats and _length(value)
-            if other and not _is_tv(value, 'BoundingBoxes'):
-                raise TypeError(
-                    f"boxes at {_places([path])} would stay where they are: box_formats={{{_key(path)!r}: 'xyxy'}} (or "
-                    "'xywh', 'cxcywh') says that they are boxes, and which"
                 )
             if _is_tv(value, 'BoundingBoxes'):
                 found.append((path, value.format.name))
@@ -278,7 +271,12 @@ class Sample:
         if ops.get(name).kind != 'affine':
             return
         for path, value in self._leaves.items():
-            polygons = any(step in _MASKS for step in path) and path not in self._masks and isinstance(value, list)
+            if _key(path) in _OTHER_BOXES and path != self._box_path and _length(value):
+                raise TypeError(
+                    f"boxes at {_places([path])} would stay where they are: box_formats={{{_key(path)!r}: 'xyxy'}} (or "
+                    "'xywh', 'cxcywh') says that they are boxes, and which"
+                )
+            polygons = any(step in _MASKS for step in path) and isinstance(value, (list, tuple))
             if _is_tv(value, 'KeyPoints') or polygons or any(step in _UNMOVABLE for step in path):
                 raise TypeError(
                     f'{name} would leave keypoints or polygons (at {_places([path])}) behind: leave them out, make '
@@ -304,7 +302,7 @@ class Sample:
         """
         values = {self._image_path: self._image_like(image)}
         for path in self._masks:
-            per_box = path in self._per_box or _key(path) == 'masks'
+            per_box = _key(path) == 'masks' or any(path[: len(place)] == place for place in self._per_box)
             values[path] = _moved_layers(
                 self._leaves.get(path, _at(self.given, path)), follow, 0 if per_box else mask_fill
             )

@@ -100,7 +100,7 @@ def test_a_base_of_imports_is_written_out(detection, tmp_path):
     """MMEngine lets no config with a textual base stand on one of imports."""
     text = read_config(DETECTORS[0]).pretty_text.replace("type='RetinaNet'", 'type=RetinaNet')
     base, path = tmp_path / 'base.py', tmp_path / 'training.py'
-    base.write_text(f'from mmdet.models import RetinaNet\n{text}')
+    base.write_text(f'from mmdet.models import RetinaNet\n{text}\ndefault_scope = None\n')  # as MMDetection's have it
     path.write_text(training_text(read_config(str(base)), str(base), detection, path))
     found = Config.fromfile(path)
     assert found.model.bbox_head.num_classes == 3 and found.train_dataloader.dataset.metainfo.classes

@@ -148,15 +148,17 @@ def test_the_classes_of_both_are_a_table(search_config):
     assert line[1:] == expected
 
 
-@pytest.mark.parametrize('before', ['Resize', 'RandomFlip', 'Pad'])
-def test_boxes_that_come_after_their_image_was_moved_are_refused(search_config, before):
+@pytest.mark.parametrize(
+    ('part', 'before'), [('S_val', 'Resize'), ('S_val', 'RandomFlip'), ('S_val', 'Pad'), ('S_train', 'Resize')]
+)
+def test_boxes_that_come_after_their_image_was_moved_are_refused(search_config, part, before):
     """As in MMDetection's pipelines for testing, whose evaluation takes boxes from elsewhere."""
     config = search_config()
-    pipeline = config.train_cfg.policy_dataloader.dataset.pipeline
+    pipeline = data_of(config, DATA[part == 'S_val']).pipeline
     options = dict(Resize=dict(scale=(64, 64)), RandomFlip=dict(prob=0.5), Pad=dict(size_divisor=32))[before]
     pipeline.insert(1, dict(type=before, **options))
     if before == 'Pad':
-        Runner.from_cfg(config)
+        build_loop(config)
     else:
-        with pytest.raises(ValueError, match=f'S_val has {before} before LoadAnnotations'):
-            Runner.from_cfg(config).train()
+        with pytest.raises(ValueError, match=f'{part} has {before} before LoadAnnotations'):
+            build_loop(config)

@@ -70,17 +70,21 @@ def test_apex_is_refused():
 
 
 @pytest.mark.parametrize(('processes', 'per_rank', 'enough'), [(1, True, False), (4, False, False), (4, True, True)])
-def test_one_view_a_step_is_no_evidence(monkeypatch, caplog, processes, per_rank, enough):
+def test_one_view_a_step_is_no_evidence(monkeypatch, processes, per_rank, enough):
+    said = []
+    monkeypatch.setattr(preconditions, 'print_log', lambda text, **_: said.append(text))
     monkeypatch.setattr(preconditions, 'get_world_size', lambda: processes)
     policy = AugmentationPolicy(SearchSpace([Candidate('Equalize'), Candidate('Invert')]), 0.35)
     estimators = [ShrinkageEstimator(policy, []), SimpleNamespace()]
     preconditions.check_views(2, False, estimators[0])
     if enough:
         preconditions.check_views(1, per_rank, estimators[0])
+        assert not said
     else:
         with pytest.raises(ValueError, match='num_sub_policies=1: .* take 2 or more'):
             preconditions.check_views(1, per_rank, estimators[0])
         preconditions.check_views(1, per_rank, estimators[1])
+        assert 'no operation will stand out' in said[0]
 
 
 def test_a_hook_that_passes_images_by_itself_is_refused():

@@ -65,10 +65,10 @@ def test_warnings_are_there_once_without_mmengines_own(work_dir):
 
 def test_of_earlier_starts_only_what_was_said_on_the_way_is_left(tmp_path):
     said = '2026/11/27 10:00:00 - mmengine - {} - {}\n'.format
-    step = said('INFO', 'Epoch(train) [1][10/35]')
+    began = said('INFO', 'Checkpoints will be saved to work_dirs/search.')
     for name, start, way in (('1', 'too few draws', 'broken.jpg'), ('2', 'copies', 'worse.jpg')):
         (tmp_path / name).mkdir()
-        text = said('WARNING', start) + step + said('WARNING', way)
+        text = said('WARNING', start) + began + said('WARNING', way)
         (tmp_path / name / f'{name}.log').write_text(text)
     assert read_warnings(tmp_path) == ['broken.jpg', 'copies', 'worse.jpg']
 

@@ -97,13 +97,13 @@ def test_several_lists_in_one_place_have_names_of_their_own(tmp_path):
         f'def good():\n    a = [{rows[0]}]\n    b = [{rows[1]}]\n    return a + b\n'
         f'def sums():\n    p = [{rows[2]}] + [{rows[3]}]\n    return p\n'
         f'POLICIES = dict(), {{"x": [{rows[4]}], "y": [{rows[5]}]}}\n'
-        f'class First:\n    policy = [{rows[6]}]\n\n\nclass Second:\n    policy = [{rows[7]}]\n'
+        f'class First:\n    policy: list = [{rows[6]}]\n\n\nclass Second:\n    policy = [{rows[7]}]\n'
     )
     found = named_lists(tmp_path / 'policies.py')
     names = ['good.a', 'good.b', 'sums.p.1', 'sums.p.2', 'POLICIES.x', 'POLICIES.y', 'First', 'Second']
     assert found == {name: [rows[number]] for number, name in enumerate(names)}
     assert joined(found, 'good.*') == rows[:2] and joined(found, 'sums.p.*') == rows[2:4]
-    with pytest.raises(ValueError, match="--name is 'good'; there are good.a, good.b, .* joined by a pattern, 'name"):
+    with pytest.raises(ValueError, match="there is no 'good' among good.a, good.b, .* are joined by 'NAME"):
         joined(found, 'good')
 
 
@@ -120,7 +120,7 @@ def test_the_tool_writes_a_policy_and_says_what_is_wrong(tmp_path, monkeypatch):
     for name, message in (
         ('b', "Unknown operation 'Spin'"),
         ('c', 'expected an operation, its probability and its magnitude'),
-        ('d', "--name is 'd'"),
+        ('d', "there is no 'd' among a, b, c"),
     ):
         with pytest.raises(SystemExit, match=message):
             run(name, tmp_path / 'no.json')

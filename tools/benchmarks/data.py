@@ -29,7 +29,7 @@ from mmddas.commands.arguments import add_arguments
 from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
 from mmddas.datasets.augment import global_generator
 from mmddas.datasets.search import SampleKey, SearchDataset
-from mmddas.datasets.walk import augments_within, datasets_within, transforms_of
+from mmddas.datasets.walk import augments_within, datasets_within, transforms_of, type_name
 from mmddas.engine.build import build_search_space
 
 BATCH = 4
@@ -138,7 +138,7 @@ def main() -> None:
     init_default_scope(config.default_scope)
     size = len(DATASETS.build(config.train_dataloader.dataset))
     samples = np.random.default_rng(0).integers(size, size=args.samples).tolist()
-    search = config.train_cfg.get('type') == 'DDASSearchLoop' and not args.re_training
+    search = type_name(config.train_cfg) == 'DDASSearchLoop' and not args.re_training
     if search:
         print(f'\n{args.config}, one thread, means of {len(samples)} samples\n')
         views(config, samples)

@@ -38,7 +38,7 @@ def noise(values: dict[str, dict[int, float]]) -> float:
 
 def line(name: str, difference: Difference, places: int, counted: str = 'pairs') -> str:
     if difference.seeds == 1:
-        return f'{name:60} {difference.mean:+.{places}f}, 1 pair: no interval'
+        return f'{name:60} {difference.mean:+.{places}f}, 1 {counted[:-1]}: no interval'
     low, high = f'{difference.low:+.{places}f}', f'{difference.high:+.{places}f}'
     return f'{name:60} {difference.mean:+.{places}f} ({low} to {high}), {difference.seeds} {counted}'
 

@@ -12,7 +12,6 @@ random order.
 
 import argparse
 import ast
-import fnmatch
 import json
 import sys
 from collections import Counter
@@ -126,20 +125,20 @@ def named_lists(path: Path) -> dict[str, object]:
     return named
 
 
-def joined(found: dict[str, object], pattern: str) -> object:
-    """The list of a name, or all whose names match a pattern, one behind the other.
+def joined(found: dict[str, object], name: str) -> object:
+    """The list of a name; of ``'name.*'`` all whose names begin so, one behind the other.
 
     Raises:
-        ValueError: There is none; those that there are are named.
+        ValueError: There is none, and those that there are are named; or they are no lists.
     """
-    if pattern in found:
-        return found[pattern]
-    values = [value for name, value in found.items() if fnmatch.fnmatchcase(name, pattern)]
-    if not values or not all(isinstance(value, list) for value in values):
-        raise ValueError(
-            f'--name is {pattern!r}; there {"are" if found else "is"} {", ".join(found) or "no list of sub-policies"}. '
-            "Several that belong together are joined by a pattern, 'name.*'"
-        )
+    if name in found:
+        return found[name]
+    within = name.removesuffix('*') if name.endswith('.*') else None
+    values = [value for key, value in found.items() if within and key.startswith(within)]
+    if not values:
+        raise ValueError(f"there is no {name!r} among {', '.join(found)} (several are joined by 'NAME.*')")
+    if not all(isinstance(value, list) for value in values):
+        raise ValueError(f'{name!r} are not all lists of sub-policies, and cannot be joined')
     return [sub_policy for value in values for sub_policy in value]
 
 
@@ -149,8 +148,9 @@ def _lists_in(tree: ast.AST, place: tuple[str, ...] = ()) -> Iterator[tuple[tupl
         inner = place
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             inner = (*place, node.name)
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            inner = (*place, node.targets[0].id)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            inner = (*place, target.id) if isinstance(target, ast.Name) else place
         if isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
                 name = str(key.value) if isinstance(key, ast.Constant) else '?'
@@ -176,7 +176,11 @@ def main() -> None:
     args = parser.parse_args()
     try:
         found = named_lists(args.file)
-        name = args.name or (next(iter(found)) if len(found) == 1 else '')
+        if not found:
+            raise ValueError('there is no list of sub-policies in it')
+        if args.name is None and len(found) > 1:
+            raise ValueError(f'--name says which of its lists: {", ".join(found)}')
+        name = args.name or next(iter(found))
         published = joined(found, name)
         name = name.removesuffix('.*')
         task = 'detection' if args.magnitudes == 'detection' else 'classification'

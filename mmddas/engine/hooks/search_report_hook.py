@@ -46,6 +46,7 @@ class SearchReportHook(Hook):
             training=runner.cfg.get('derived_from'),
             task=TASKS.get(runner.cfg.get('default_scope')),
             max_epochs=loop.max_epochs,
+            epochs_done=loop.epoch,
             steps_per_epoch=len(loop.dataloader),
             passes_per_step=loop.num_sub_policies + 2,
             classes=[[*row] for row in loop.class_rows],
@@ -70,9 +71,10 @@ class SearchReportHook(Hook):
             runner.logger.info(f'A step takes {seconds:.2g} s: about {duration(seconds * left)} for the {left} to come')
 
     def after_train_epoch(self, runner: Runner) -> None:
-        # Of an epoch that was interrupted only the rest has been seen.
-        share = self._epoch_steps / self._epoch_length if self._epoch_steps else 1.0
-        self._facts.epoch_seconds.append((time.monotonic() - self._epoch_began) / share)
+        self._facts.epochs_done = runner.epoch + 1
+        if self._epoch_steps:  # of an epoch that was interrupted only the rest has been seen, or nothing
+            share = self._epoch_steps / self._epoch_length
+            self._facts.epoch_seconds.append((time.monotonic() - self._epoch_began) / share)
         if self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner):
             if runner.rank == 0:
                 from mmddas.report import draw_examples
