@@ -69,8 +69,10 @@ def test_lengths_stand_beside_each_other(tables, tmp_path):
     lines = [result('none', 0, 0.3, config='data', rate=0.1, epochs=20)]
     lines += [result('none', 0, 0.4, config='data', rate=0.1, epochs=40)]
     lines += [result('none', 0, 0.2, config='others', rate=0.2, epochs=40)]
+    lines += [result('uniform:cifar', 0, 0.3, config='others', rate=0.2, epochs=20)]
     (tmp_path / 'lengths.jsonl').write_text(''.join(lines))
     assert tables.table_of_lengths(tmp_path)[2:] == [
-        '| `data.py` | 0.1 | 0.300 | 0.400 |',
-        '| `others.py` | 0.2 | - | 0.200 |',
+        '| `data.py` | no policy | 0.1 | 0.300 | 0.400 |',
+        '| `others.py` | no policy | 0.2 | - | 0.200 |',
+        '| `others.py` | uniform, `cifar` | 0.2 | 0.300 | - |',
     ]

@@ -1,7 +1,7 @@
 """The tables of comparisons in docs/results.md and README.md, from what ``does_it_help.py`` has kept.
 
 Each of them follows a line ``<!-- table: NAME -->``. NAME is a file of ``docs/data/comparisons/``: every policy with
-its trainings, beside no policy; or ``lengths``, trainings of several lengths without a policy; or ``summary``, of all
+its trainings, beside no policy; or ``lengths``, trainings of several lengths; or ``summary``, of all
 data sets.
 
     python tools/benchmarks/tables.py            # which tables are not what the data say?
@@ -159,19 +159,20 @@ def table_of_comparison(path: Path) -> list[str]:
 
 
 def table_of_lengths(folder: Path) -> list[str]:
-    """The metric without a policy after trainings of several lengths, each with its schedule of rates."""
+    """The metric after trainings of several lengths, each with its schedule of rates."""
     found = {}
     for result in Results(folder / 'lengths.jsonl').rows():
         metric, value = last_value(result)
-        found.setdefault((result['config'], result['rate']), {})[result['epochs']] = f'{value:{METRICS[metric][1]}}'
+        training = result['config'], Row(result['name'], metric).label, result['rate']
+        found.setdefault(training, {})[result['epochs']] = f'{value:{METRICS[metric][1]}}'
     lengths = sorted({epochs for values in found.values() for epochs in values})
     lines = [
-        '| config, without a policy | rate | ' + ' | '.join(f'{epochs} epochs' for epochs in lengths) + ' |',
-        '| --- ' * (2 + len(lengths)) + '|',
+        '| config | policy | rate | ' + ' | '.join(f'{epochs} epochs' for epochs in lengths) + ' |',
+        '| --- ' * (3 + len(lengths)) + '|',
     ]
-    for (config, rate), values in found.items():
+    for (config, policy, rate), values in found.items():
         shown = ' | '.join(values.get(epochs, '-') for epochs in lengths)
-        lines.append(f'| `{config}.py` | {rate} | {shown} |')
+        lines.append(f'| `{config}.py` | {policy} | {rate} | {shown} |')
     return lines
 
 
