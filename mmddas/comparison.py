@@ -156,7 +156,7 @@ class Comparison:
                 open_ones.append(f'{row.name} ({seeds} seeds would, if the difference stays what it is)')
         said = [
             f'{word} {self.first} beyond chance: {", ".join(names)}'
-            for word, names in (('Better than', better), ('Worse than', worse))
+            for word, names in (('better than', better), ('worse than', worse))
             if names
         ]
         if open_ones:
