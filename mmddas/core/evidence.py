@@ -112,8 +112,8 @@ class Evidence:
         observed of it.
 
         Returns:
-            ``(K,)``, 0 where nothing is known; and the root of the mean square of the observed effects, 0 where they
-            spread no further than their errors would have them.
+            ``(K,)``, 0 where nothing is known; and the root of the mean square of effects and errors, 0 where effects
+            spread no further than errors would have them.
         """
         findings, of_operation = self.findings(), self.operation_of
         operations, candidates = findings.operation_effects, findings.candidate_effects

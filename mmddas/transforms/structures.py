@@ -212,10 +212,11 @@ class Sample:
         number = len(self.boxes)
         if not isinstance(holder, Mapping):
             parts = {(*around, index): value for index, value in enumerate(holder)}  # lists of strings are no leaves
+            known = self._image_path, self._box_path  # nor what holds them
             beside = [
                 p
                 for p, value in (self._leaves | parts).items()
-                if p not in (self._image_path, self._box_path) and _length(value) == number
+                if not any(place[: len(p)] == p for place in known) and _length(value) == number
             ]
             if beside and number:
                 raise ValueError(

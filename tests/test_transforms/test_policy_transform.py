@@ -203,6 +203,12 @@ def test_what_is_uncovered_of_a_boolean_map_is_false():
         assert not np.asarray(found['mask'] if isinstance(mask, dict) else found).any()
 
 
+def test_what_holds_the_image_is_not_beside_the_boxes():
+    boxes = tv_tensors.BoundingBoxes(torch.from_numpy(BOXES[:2]), format='XYXY', canvas_size=(HEIGHT, WIDTH))
+    (_, name), left = transform(AWAY)((Image.fromarray(image()), 'a.jpg'), boxes)
+    assert name == 'a.jpg' and len(left) == 0
+
+
 def test_dicts_of_other_kinds_keep_it():
     target = defaultdict(list, boxes=torch.from_numpy(BOXES), labels=[0, 1, 2])
     found = transform(AWAY)(image(), target)[1]
