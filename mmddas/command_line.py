@@ -15,6 +15,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmddas.compat import import_formatter
 from mmddas.core.files import check_folder
 from mmddas.datasets.walk import type_name
 from mmddas.engine.checkpoints import check_checkpoint, latest_checkpoint, protect_checkpoints
@@ -157,6 +158,7 @@ def build_runner(config: Config, *loaders: str) -> Runner:
         FileNotFoundError: An annotation file or a data root of these data loaders is missing.
     """
     _keep_freed_memory_without_gpu()
+    import_formatter()
     check_folder(config.work_dir, 'The work dir (--work-dir names another one)')
     check_data(config, loaders or _needed_loaders(config))
     runner = RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)

@@ -11,9 +11,12 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 import mmddas  # noqa: F401  (registers everything)
+from mmddas.compat import import_formatter
 from mmddas.shapes import make_shapes
 
 ROOT = Path(__file__).parents[1]
+
+import_formatter()  # its cache is whole before the processes that pytest-xdist starts read it
 
 
 # Files that take longest: they begin, so that no process is left alone with one in the end.

@@ -18,8 +18,9 @@ import warnings
 
 from mmddas.compat.checkpoints import admit_checkpoint_classes
 from mmddas.compat.configs import admit_config_package
+from mmddas.compat.formatter import import_formatter
 
-__all__ = ['admit_checkpoint_classes', 'admit_config_package', 'install']
+__all__ = ['admit_checkpoint_classes', 'admit_config_package', 'import_formatter', 'install']
 
 _EXTENSION = 'mmcv._ext'
 

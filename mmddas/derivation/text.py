@@ -9,8 +9,10 @@ from keyword import iskeyword
 
 from mmengine.config import Config
 from mmengine.runner import Runner
-from yapf.yapflib.yapf_api import FormatCode
 
+from mmddas.compat import import_formatter
+
+_FORMAT = import_formatter()
 # What a search is made of, in the order of its file, with what is to be known of each.
 _OWN = (
     (
@@ -66,7 +68,7 @@ def difference(before: dict, after: dict) -> dict:
 
 def formatted(text: str) -> str:
     """Python as it is read."""
-    return FormatCode(text, style_config=_STYLE)[0]
+    return _FORMAT(text, style_config=_STYLE)[0]
 
 
 def _statement(name: str, node: object) -> str:

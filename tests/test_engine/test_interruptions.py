@@ -93,7 +93,8 @@ def check_a_kill(config_file: Path, work_dir: Path, seconds: float, expected: di
     assert final_policy(argparse.Namespace(work_dir=work_dir)) == expected
 
 
-@pytest.mark.parametrize('seed', [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))])
+@pytest.mark.slow  # a search in this process is told to stop in the fast tests
+@pytest.mark.parametrize('seed', range(20))
 def test_a_search_killed_at_a_random_moment_and_resumed_ends_as_if_it_had_not_been(
     config_file, uninterrupted, tmp_path, seed
 ):
