@@ -39,8 +39,13 @@ class Difference:
 
     @property
     def beyond_chance(self) -> bool:
-        """Whether the interval leaves 0 out."""
-        return self.low > 0 or self.high < 0
+        """Whether the interval leaves 0 out. One of no width is of values that are too coarse to tell."""
+        return not self.all_alike and (self.low > 0 or self.high < 0)
+
+    @property
+    def all_alike(self) -> bool:
+        """Whether single differences are the same, as of metrics that few images or rounding make coarse."""
+        return self.deviation <= 1e-9 * max(abs(self.mean), 1)
 
     @property
     def seeds_needed(self) -> int | None:
@@ -87,6 +92,7 @@ class Comparison:
         seconds: The times of trainings by policy.
         search: What the search of a policy took, where it is known.
         seeds: What should be there.
+        nothing: ``'NAME, seed SEED'`` of networks that detect nothing, whose value is 0.
     """
 
     def __init__(
@@ -97,8 +103,9 @@ class Comparison:
         seconds: dict[str, list[float]],
         search: dict[str, str],
         seeds: Sequence[int],
+        nothing: Sequence[str] = (),
     ) -> None:
-        self.metric, self.first, self.seeds = metric, names[0], list(seeds)
+        self.metric, self.first, self.seeds, self.nothing = metric, names[0], list(seeds), list(nothing)
         self.rows = [
             Row(
                 name,
@@ -150,6 +157,8 @@ class Comparison:
                 open_ones.append(row.name)
             elif row.difference.beyond_chance:
                 (better if row.difference.mean > 0 else worse).append(row.name)
+            elif row.difference.all_alike:
+                open_ones.append(f'{row.name} (every seed differs by the same: more seeds will tell)')
             else:
                 needed = row.difference.seeds_needed
                 seeds = needed or f'more than {MOST_SEEDS}'
@@ -165,6 +174,8 @@ class Comparison:
         text = f'{text[0].upper()}{text[1:]}.'
         if any(row.difference is not None and row.difference.seeds < 2 for row in self.rows):
             text += ' One seed gives no interval: two are the least.'
+        if self.nothing:
+            text += f' Nothing detected, which counts as 0: {"; ".join(self.nothing)}.'
         if self.missing:
             text += f' Not in it, since they failed or are not run: {"; ".join(self.missing)}.'
         return text

@@ -12,8 +12,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,9 +31,10 @@ class Training:
     Args:
         name: Of what it is with, a policy for instance.
         seed: Its seed.
-        command: A script and its arguments, up to ``--cfg-options`` and some settings, to which the seed and the work
-            dir are added: ``tools/train.py`` and a config, or what else writes ``evaluations.jsonl`` as that does.
-        marks: What its result says beside name and seed. Only a result that says the same is one of this training.
+        command: A script and its arguments, up to ``--cfg-options`` and some settings, to which the seed and
+            ``--work-dir`` are added: ``tools/train.py`` and a config, or what else writes ``evaluations.jsonl``.
+        marks: What its result says beside name and seed. A result that says otherwise is not one of this training; of
+            what it does not say, as results of earlier versions may not, it is taken to be the same.
     """
 
     name: str
@@ -46,8 +48,8 @@ class Training:
         return '_'.join([file_stem(self.name), str(self.seed), *map(str, self.marks.values())])
 
     def is_in(self, rows: Iterable[dict]) -> bool:
-        wanted = dict(name=self.name, seed=self.seed) | self.marks
-        return any(wanted.items() <= row.items() for row in rows if row.get('name') == self.name)
+        own = [row for row in rows if (row.get('name'), row.get('seed')) == (self.name, self.seed)]
+        return any(all(row.get(key, value) == value for key, value in self.marks.items()) for row in own)
 
 
 def file_stem(name: str) -> str:
@@ -117,7 +119,7 @@ def run_trainings(
     print(f'{have} results are in {results.path}, {len(missing)} trainings to go, {jobs} at a time', flush=True)
     bar = Bar(len(missing), 'trainings')
     with ThreadPoolExecutor(jobs) as pool:
-        futures = {pool.submit(_run, training, work_dir, children): training for training in missing}
+        futures = {pool.submit(_run, training, results, work_dir, children): training for training in missing}
         try:
             for number, future in enumerate(as_completed(futures), start=1):
                 training, outcome = futures[future], future.result()
@@ -129,14 +131,12 @@ def run_trainings(
                         f'{number}/{len(missing)} {training.name}, seed {training.seed} failed: {outcome}', flush=True
                     )
                     continue
-                row = dict(name=training.name, seed=training.seed) | training.marks | outcome
-                results.add(row)
                 if check is not None:
-                    check(row)
+                    check(outcome)
                 last = outcome['evaluations'][max(outcome['evaluations'], key=int)]
-                metric, value = next(iter(last.items()))
+                said = ' '.join([*last][:1]) + f' {next(iter(last.values())):.4g}' if last else 'nothing is detected'
                 print(
-                    f'{number}/{len(missing)} {training.name}, seed {training.seed}: {metric} {value:.4g} '
+                    f'{number}/{len(missing)} {training.name}, seed {training.seed}: {said} '
                     f'({outcome["seconds"]:.0f} s); running: {", ".join(sorted(children.names)) or "no other"}; '
                     f'about {left:.0f} minutes left',
                     flush=True,
@@ -161,7 +161,7 @@ class _Children:
         with self._lock:
             return [*self._running.values()]
 
-    def run(self, name: str, command: list[str], log: Path) -> int:
+    def run(self, name: str, command: list[str], log: Path, inherited: int) -> int:
         with self._lock:
             if self.ended:
                 return -1
@@ -172,6 +172,7 @@ class _Children:
                     stderr=subprocess.STDOUT,
                     env=os.environ | dict(OMP_NUM_THREADS='1'),
                     start_new_session=True,
+                    pass_fds=[inherited],
                 )
             self._running[child] = name
         try:
@@ -187,21 +188,57 @@ class _Children:
                 os.killpg(child.pid, signal.SIGTERM)
 
 
-def _run(training: Training, work_dir: Path, children: _Children) -> dict | Path:
-    """The result, or the log of what went wrong."""
+def _run(training: Training, results: Results, work_dir: Path, children: _Children) -> dict | Path:
+    """The result, which is for good in ``results`` before its folder goes, or the log of what went wrong."""
     folder = work_dir / training.folder
     folder.mkdir(parents=True, exist_ok=True)
+    with _alone_in(folder, children) as lock:
+        found = next((row for row in results.rows() if training.is_in([row])), None)  # of whom was waited for
+        if found is None:
+            found = _trained(training, folder, children, lock)
+            if isinstance(found, Path):
+                return found
+            results.add(found)
+        # What a network's file system or another program holds open stays.
+        shutil.rmtree(folder, ignore_errors=True)
+    return found
+
+
+@contextmanager
+def _alone_in(folder: Path, children: _Children) -> Iterator[int]:
+    """Wait until no process is at a training's folder; one whose parent was killed goes on without it.
+
+    What is yielded is the file that is locked for as long as this process, or one that inherits it, has it open.
+    """
+    descriptor = os.open(folder.with_name(f'.{folder.name}.lock'), os.O_RDWR | os.O_CREAT)
+    try:
+        waited = False
+        while not children.ended:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not waited:
+                    print(f'Another process trains in {folder}, and is waited for', flush=True)
+                waited = True
+                time.sleep(0.5)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _trained(training: Training, folder: Path, children: _Children, lock: int) -> dict | Path:
+    folder.mkdir(parents=True, exist_ok=True)  # the process that was waited for may have removed it
     log, starts = folder / 'train.log', Results(folder / 'starts.jsonl')
-    settings = [f'randomness.seed={training.seed}', f'work_dir={folder}']
+    command = [sys.executable, *training.command, f'randomness.seed={training.seed}', '--work-dir', str(folder)]
     began = time.monotonic()
-    code = children.run(f'{training.name} ({training.seed})', [sys.executable, *training.command, *settings], log)
+    code = children.run(f'{training.name} ({training.seed})', command, log, lock)
     starts.add(dict(seconds=time.monotonic() - began))
     evaluations = Results(folder / EVALUATIONS).rows()
-    # Of a training that was stopped, or whose network detects nothing in the end, an earlier evaluation is no result.
-    if code != 0 or not evaluations or not (evaluations[-1]['last'] and evaluations[-1]['metrics']):
+    # Of a training that was stopped an earlier evaluation is no result. One whose network detects nothing has a last
+    # evaluation without metrics.
+    if code != 0 or not evaluations or not evaluations[-1]['last']:
         return log
-    seconds = sum(start['seconds'] for start in starts.rows())
-    shutil.rmtree(folder)
-    return dict(
-        seconds=round(seconds), evaluations={str(row['at']): row['metrics'] for row in evaluations if row['metrics']}
-    )
+    found = {str(row['at']): row['metrics'] for row in evaluations if row['metrics'] or row['last']}
+    row = dict(name=training.name, seed=training.seed) | training.marks
+    return row | dict(seconds=round(sum(start['seconds'] for start in starts.rows())), evaluations=found)

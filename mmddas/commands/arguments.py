@@ -14,10 +14,15 @@ DERIVED = (
     ('--num-train', int, 'images of S_train'),
     ('--num-val', int, 'images of S_val'),
     ('--val-ann', str, 'S_val from this annotation file, of images that the model will meet; not the test data'),
-    ('--val-data-root', str, 'S_val from below this folder'),
+    ('--val-images', str, "the folder of its images (default: the training's)"),
+    ('--val-data-root', str, 'S_val from below this folder, where it lies as the training images do below theirs'),
     ('--budget', float, "what the search may cost, as a share of the training's passes (default: 0.25)"),
     ('--epochs', int, 'passes over S_train, in the place of the budget'),
-    ('--space', str, 'detection, detection_wide, cifar, imagenet: the candidates (default: by task and image size)'),
+    (
+        '--space',
+        str,
+        'detection, detection_wide, cifar, cifar_release or imagenet: the candidates (default: by task, size)',
+    ),
 )
 _EPOCHS_HELP = "in place of the config's; the rates' schedule follows"
 _OPTIONS_HELP = 'settings that replace those of the config, as key=value; nested keys as a.b.c, lists as "[1,2]"'
@@ -53,7 +58,7 @@ def search(parser: argparse.ArgumentParser) -> None:
 
         mmddas search my_retinanet.py                       # S_val: a third of the training images
         mmddas search my_retinanet.py --dry-run             # prints and writes the config, and stops
-        mmddas search my_retinanet.py --val-ann webcam.json # S_val: what the model will meet
+        mmddas search my_retinanet.py --val-ann webcam.json --val-images webcam # S_val: what the model will meet
     """
     add_arguments(parser)
     group = parser.add_argument_group('what is derived from a training config')

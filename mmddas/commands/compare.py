@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.config import Config
@@ -20,7 +21,9 @@ from mmddas.visualization import draw_comparison
 
 from . import wrong_input_ends
 
-TRAIN = ('-m', 'mmddas_cli', 'train')
+# `mmddas train`, which does not look for modules in the folder where it is typed, a clone of MMDetection for instance.
+_TRAIN = "import sys; sys.path.remove('') if '' in sys.path else None; from mmddas_cli import main; main('train')"
+TRAIN = ('-c', _TRAIN)
 NONE = 'none'
 # Ends of metrics that are meant where none is named.
 USUAL = ('mAP', 'top1')
@@ -80,6 +83,7 @@ def trainings(args: argparse.Namespace, policies: dict[str, PolicySchedule | Non
     same work dir, of another length for instance, does not change them.
     """
     commands = {}
+    data = data_digest(training_config(args, NONE, None))
     for name, schedule in policies.items():
         file = None
         if schedule is not None:
@@ -89,9 +93,31 @@ def trainings(args: argparse.Namespace, policies: dict[str, PolicySchedule | Non
         settings = digest([config_text(config), content(schedule)])
         path = work_dir / 'configs' / f'{file_stem(name)}_{settings}.py'
         write_text(path, config.pretty_text)
-        commands[name] = (*TRAIN, str(path), '--resume', '--cfg-options'), dict(settings=settings)
+        commands[name] = (*TRAIN, str(path), '--resume', '--cfg-options'), dict(settings=settings, data=data)
     wanted = [(seed, name) for seed in range(args.seeds) for name in args.policies]
     return [Training(name, seed, *commands[at_seed(name, seed)]) for seed, name in wanted]
+
+
+def data_digest(config: Config) -> str:
+    """Of the annotation files, and the checkpoint that a training begins with: with other labels it is another one."""
+    found = hashlib.sha256()
+    for path in [*annotation_files([config.train_dataloader, config.val_dataloader]), config.get('load_from') or '']:
+        if Path(path).is_file():
+            with Path(path).open('rb') as file:
+                while part := file.read(1 << 20):
+                    found.update(part)
+    return found.hexdigest()[:16]
+
+
+def annotation_files(node: object) -> Iterator[Path]:
+    """Of all data sets within a node of a config."""
+    if isinstance(node, dict):
+        if isinstance(node.get('ann_file'), str):
+            yield Path(node.get('data_root') or '', node['ann_file'])
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            yield from annotation_files(child)
 
 
 def digest(found: object) -> str:
@@ -125,9 +151,11 @@ def last_values(row: dict) -> dict[str, float]:
     return row['evaluations'][max(row['evaluations'], key=int)]
 
 
-def check_metric(metric: str | None, row: dict) -> str:
-    """The metric to compare; ValueError where the evaluator does not give it."""
+def check_metric(metric: str | None, row: dict) -> str | None:
+    """The metric to compare, None where a network detects nothing; ValueError where the evaluator does not give it."""
     given = last_values(row)
+    if not given:
+        return metric
     if metric is not None and metric not in given:
         raise ValueError(f'--metric {metric}: the evaluator does not give it; it gives {", ".join(given)}')
     # Evaluators may give figures of single classes first.
@@ -144,13 +172,18 @@ def report(args: argparse.Namespace, policies: dict, wanted: list[Training], res
             found[training.name, training.seed] = row
     if not found:
         raise ValueError('There is no result yet')
-    metric = check_metric(args.metric, next(iter(found.values())))
+    telling = next((row for row in found.values() if last_values(row)), None)
+    if telling is None:
+        raise ValueError('No network detects anything when its training ends, and there is no metric to compare')
+    metric = check_metric(args.metric, telling)
     values, seconds = {}, {}
     for (name, seed), row in found.items():
-        values.setdefault(name, {})[seed] = last_values(row)[metric]
+        # COCO's evaluation gives nothing where nothing is detected: a mean of the others would be too good.
+        values.setdefault(name, {})[seed] = last_values(row)[metric] if last_values(row) else 0.0
         seconds.setdefault(name, []).append(row['seconds'])
     costs = {name: search_cost(policies[at_seed(name, 0)]) for name in args.policies}
-    comparison = Comparison(metric, args.policies, values, seconds, costs, range(args.seeds))
+    nothing = [f'{name}, seed {seed}' for (name, seed), row in found.items() if not last_values(row)]
+    comparison = Comparison(metric, args.policies, values, seconds, costs, range(args.seeds), nothing)
     table = comparison.table()
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     print()
@@ -167,7 +200,9 @@ def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     with wrong_input_ends(parser):
         check_args(parser, args)
     work_dir = args.work_dir or Path(f'work_dirs/compare/{Path(args.config).stem}')
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit('Told to stop; the same command goes on'))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, lambda *_: sys.exit('Told to stop; the same command goes on'))
     results = Results(args.results or work_dir / 'results.jsonl')
     with wrong_input_ends(parser):
         policies = load_policies(args)

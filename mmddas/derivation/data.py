@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, TRANSFORMS, init_default_scope
 
 from mmddas.datasets.samples import check_sample
@@ -46,12 +48,21 @@ class Probe(NamedTuple):
         longer_side: Of an image, in pixels, the median of some.
         rgb: The data set brings images, which are RGB then; files are read as BGR.
         classes: How many it tells apart; None where it does not say.
+        dataset: The data set, with the transforms before the operations.
     """
 
     images: int
     longer_side: int
     rgb: bool
     classes: int | None
+    dataset: BaseDataset
+
+    def files(self) -> Iterator[str]:
+        """The images' files; of those that the data set brings itself there are none."""
+        for index in range(self.images):
+            path = self.dataset.get_data_info(index).get('img_path')
+            if path is not None:
+                yield os.path.abspath(path)
 
 
 def probe(leaf: dict, index: int) -> Probe:
@@ -86,7 +97,7 @@ def probe(leaf: dict, index: int) -> Probe:
     if not sides:
         raise ValueError(f'The pipeline of {type_name(leaf)} rejects all of its samples that were tried')
     classes = dataset.metainfo.get('classes')
-    return Probe(len(dataset), int(np.median(sides)), rgb, None if classes is None else len(classes))
+    return Probe(len(dataset), int(np.median(sides)), rgb, None if classes is None else len(classes), dataset)
 
 
 def look_at(config: Config, places: list[Place]) -> list[Probe]:
@@ -232,17 +243,18 @@ def _of_mixtures(step: dict, scope: str | None) -> bool:
     return kind is not None and mixes(kind)
 
 
-def elsewhere(dataset: dict, ann_file: str | None, data_root: str | None) -> dict:
+def elsewhere(dataset: dict, ann_file: str | None, data_root: str | None, images: str | None = None) -> dict:
     """S_val's data set from other files: the first of the training's, with these in the place of its own.
 
     Raises:
         FileNotFoundError: There is no such file or folder.
-        ValueError: The annotation file is a folder.
+        ValueError: The annotation file is a folder, or the data set has no prefix of its images.
     """
     leaf = copy.deepcopy(next(leaves(dataset)))
+    for option, folder in (('--val-data-root', data_root), ('--val-images', images)):
+        if folder is not None and not Path(folder).is_dir():
+            raise FileNotFoundError(f'{option}: there is no folder {folder!r}')
     if data_root is not None:
-        if not Path(data_root).is_dir():
-            raise FileNotFoundError(f'--val-data-root: there is no folder {data_root!r}')
         leaf['data_root'] = data_root
     if ann_file is not None:
         inside = Path(leaf.get('data_root') or '', ann_file)
@@ -255,4 +267,46 @@ def elsewhere(dataset: dict, ann_file: str | None, data_root: str | None) -> dic
         if not inside.is_file() and not Path(ann_file).is_file():
             raise FileNotFoundError(f'--val-ann: there is no file {ann_file!r}, nor {str(inside)!r}')
         leaf['ann_file'] = ann_file if inside.is_file() else str(Path(ann_file).resolve())
+    if images is not None:
+        leaf['data_prefix'] = _prefix(leaf, str(Path(images).resolve()))
     return leaf
+
+
+def _prefix(leaf: dict, images: str) -> str | dict:
+    """A data set's ``data_prefix`` with another folder of images."""
+    prefix = leaf.get('data_prefix')
+    if prefix is None or isinstance(prefix, str):
+        return dict(img_path=images) if prefix is None else images
+    key = next((key for key in ('img', 'img_path') if key in prefix), None)
+    if key is None:
+        raise ValueError(
+            f'--val-images: data_prefix of {type_name(leaf)} is {dict(prefix)}, where no folder of images is named; '
+            '--val-data-root names the folder below which S_val lies as the training images do below theirs'
+        )
+    return dict(prefix, **{key: images})
+
+
+def look_elsewhere(leaf: dict, probes: list[Probe]) -> Probe:
+    """:func:`probe` of :func:`elsewhere`.
+
+    Args:
+        probes: Of the training.
+
+    Raises:
+        FileNotFoundError: An image is not there.
+        ValueError: Some are images of the training, or it has none.
+    """
+    hint = '--val-images names the folder of its images'
+    try:
+        found = probe(leaf, 1)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"S_val: {error}; {hint}, where that is not named as the training's") from error
+    ours = set(found.files())
+    shared = {path for other in probes for path in other.files() if path in ours} if ours else ()
+    if shared:
+        raise ValueError(
+            f'{len(shared)} of the {found.images} images of S_val are images of the training, {min(shared)} for '
+            'instance: the policy would be judged on what the network learns. If they have the same names, but lie in '
+            f'another folder, {hint}'
+        )
+    return found

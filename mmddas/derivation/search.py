@@ -20,10 +20,10 @@ from .data import (
     augment_settings,
     elsewhere,
     look_at,
+    look_elsewhere,
     missing_steps,
     plain,
     preset_for,
-    probe,
     shares,
     take,
     unrepeated,
@@ -35,6 +35,7 @@ from .text import config_text
 
 NUM_SUB_POLICIES = 6
 SEED = 0
+_VAL_SHARE = 1 / 3
 # Hooks that are for what an evaluation sees, and those that need one: a search does not evaluate.
 _EVALUATING_HOOKS = ('EMAHook', 'EarlyStoppingHook')
 
@@ -44,9 +45,10 @@ class SearchOptions:
     """What may be said about a search beside the training's config.
 
     Args:
-        val_share: S_val's share of the images.
+        val_share: S_val's share of the images; a third if it is not given.
         num_train, num_val: Images of S_train and S_val, in the place of the share.
-        val_ann, val_data_root: S_val from this annotation file, or from below this folder.
+        val_ann, val_data_root, val_images: S_val from this annotation file, or from below this folder, with its images
+            in this one.
         budget: A search's cost, as a share of the training's.
         epochs: A search's length, in the place of the budget.
         space: A preset of candidates.
@@ -55,17 +57,18 @@ class SearchOptions:
         ValueError: One of the numbers is out of its range.
     """
 
-    val_share: float = 1 / 3
+    val_share: float | None = None
     num_train: int | None = None
     num_val: int | None = None
     val_ann: str | None = None
     val_data_root: str | None = None
+    val_images: str | None = None
     budget: float = 0.25
     epochs: int | None = None
     space: str | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.val_share < 1:
+        if self.val_share is not None and not 0 < self.val_share < 1:
             raise ValueError(f'--val-share is a share of the images, between 0 and 1, got {self.val_share}')
         if not (math.isfinite(self.budget) and self.budget > 0):
             raise ValueError(f'--budget is a share of the cost of the training, above 0, got {self.budget}')
@@ -73,10 +76,14 @@ class SearchOptions:
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise ValueError(f'--{name.replace("_", "-")} is a number of at least 1, got {number}')
-        if self.num_val is not None and self.is_elsewhere:
-            raise ValueError(
-                '--num-val is for images drawn from the training; with --val-ann or --val-data-root all count'
-            )
+        for name in ('num_val', 'val_share'):
+            if getattr(self, name) is not None and self.is_elsewhere:
+                raise ValueError(
+                    f'--{name.replace("_", "-")} is for images drawn from the training; with --val-ann or '
+                    '--val-data-root all count'
+                )
+        if self.val_images is not None and not self.is_elsewhere:
+            raise ValueError('--val-images is where the images of --val-ann are, which is not given')
 
     @property
     def is_elsewhere(self) -> bool:
@@ -146,8 +153,10 @@ def derive_search(
     counts = [found.images for found in probes]
     batch = (config.train_dataloader.get('batch_size') or 1) * processes
     clean = plain(unrepeated(dataset), scope)
-    val_elsewhere = elsewhere(clean, options.val_ann, options.val_data_root) if options.is_elsewhere else None
-    num_elsewhere = probe(val_elsewhere, 1).images if val_elsewhere else 0
+    val_elsewhere, num_elsewhere = None, 0
+    if options.is_elsewhere:
+        val_elsewhere = elsewhere(clean, options.val_ann, options.val_data_root, options.val_images)
+        num_elsewhere = look_elsewhere(val_elsewhere, probes).images
     length = search_length(
         training_passes(config, sum(counts), batch),
         sum(counts) + num_elsewhere,
@@ -155,7 +164,7 @@ def derive_search(
         changes.get('train_cfg.num_sub_policies', NUM_SUB_POLICIES) + 2,
         options.num_train,
         num_elsewhere or options.num_val,
-        options.val_share,
+        _VAL_SHARE if options.val_share is None else options.val_share,
         options.budget,
         options.epochs,
     )

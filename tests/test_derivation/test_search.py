@@ -1,14 +1,16 @@
 """A search derived from a training: its data, its config as a file, what it says and what it refuses."""
 
 import copy
+import shutil
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from mmddas.derivation import SearchOptions, derive_search
-from mmddas.derivation.data import plain, shares, take, unrepeated
+from mmddas.derivation.data import elsewhere, plain, shares, take, unrepeated
 
 CLASSES = ('disc', 'rectangle', 'triangle')
 LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True)]
@@ -117,14 +119,34 @@ def test_s_val_is_loaded_without_what_else_augments(training, coco):
     assert 'YOLOXHSVRandomAug' in steps
 
 
-def test_s_val_from_elsewhere(training, coco, shapes):
-    options = SearchOptions(val_ann='annotations/val.json', val_data_root=str(shapes))
+def test_s_val_from_elsewhere(training, coco, shapes, tmp_path):
+    root = shutil.copytree(shapes, tmp_path / 'root')
+    shutil.copytree(root / 'val', root / 'train', dirs_exist_ok=True)
+    options = SearchOptions(val_ann='annotations/val.json', val_data_root=str(root))
     config = training(val_dataloader=dict(dataset=coco('val')))
     derived = derive_search(config, 'my.py', options)
     s_val = derived.config.train_cfg.policy_dataloader.dataset
-    assert s_val == coco('val') | dict(data_prefix=dict(img='train/'), data_root=str(shapes))
+    assert s_val == coco('val') | dict(data_prefix=dict(img='train/'), data_root=str(root))
     assert derived.length[:2] == (12, 8)
     assert 'annotations/val.json is the annotation file of val_dataloader' in derived.warnings[-1]
+
+
+def test_images_of_s_val_may_lie_in_another_folder(training, shapes, tmp_path):
+    """As where `mmddas split` wrote their annotation file beside them; of names that the training's images have too."""
+    folder = tmp_path / 'webcam photos'
+    shutil.copytree(shapes / 'train', folder)
+    file = str(shutil.copy(shapes / 'annotations' / 'train.json', tmp_path / 'webcam.json'))
+    derived = derive_search(training(), 'my.py', SearchOptions(val_ann=file, val_images=str(folder)))
+    s_val = DATASETS.build(derived.config.train_cfg.policy_dataloader.dataset)
+    assert len(s_val) == 12
+    assert {Path(s_val.get_data_info(index)['img_path']).parent for index in range(12)} == {folder}
+    with pytest.raises(ValueError, match='12 of the 12 images of S_val are images of the training.*--val-images'):
+        derive_search(training(), 'my.py', SearchOptions(val_ann=file))
+
+
+def test_data_sets_without_a_folder_of_images_are_told_so():
+    with pytest.raises(ValueError, match='data_prefix of VOCDataset is .*--val-data-root names the folder below'):
+        elsewhere(dict(type='VOCDataset', data_prefix=dict(sub_data_root='VOC2007/')), None, None, '.')
 
 
 @pytest.mark.parametrize(
@@ -132,6 +154,7 @@ def test_s_val_from_elsewhere(training, coco, shapes):
     [
         (dict(val_ann='nowhere.json'), "--val-ann: there is no file 'nowhere.json', nor "),
         (dict(val_data_root='nowhere'), "--val-data-root: there is no folder 'nowhere'"),
+        (dict(val_ann='a.json', val_images='nowhere'), "--val-images: there is no folder 'nowhere'"),
     ],
 )
 def test_files_that_are_not_there_are_named(training, options, message):
@@ -147,6 +170,8 @@ def test_files_that_are_not_there_are_named(training, options, message):
         (dict(num_train=0), '--num-train is a number of at least 1, got 0'),
         (dict(epochs=-1), '--epochs is a number of at least 1, got -1'),
         (dict(num_val=3, val_ann='a.json'), '--num-val is for images drawn from the training'),
+        (dict(val_share=0.2, val_data_root='.'), '--val-share is for images drawn from the training'),
+        (dict(val_images='.'), '--val-images is where the images of --val-ann are, which is not given'),
         (dict(space='detecton'), 'detecton'),
     ],
 )

@@ -317,7 +317,34 @@ derivation_mistake('More images are asked for than there are', dict(num_train=10
 derivation_mistake('`--val-share 2`', dict(val_share=2))
 derivation_mistake('`--val-ann` is not there', dict(val_ann='nowhere.json'))
 derivation_mistake('`--val-ann` is a folder', dict(val_ann='train'))
-derivation_mistake("S_val is the config's own validation or test set", dict(val_ann='annotations/val.json', epochs=50))
+
+
+def shared_names(world) -> dict:
+    """An annotation file whose images lie in a folder of their own, and have names of the training's."""
+    shutil.copytree(world.shapes / 'train', 'webcam')
+    return dict(val_ann=str(world.shapes / 'annotations' / 'train.json'))
+
+
+@mistake('Searches derived from a training', "S_val is the config's own validation or test set")
+def _(world):
+    training = world.plain_training()
+    training.val_dataloader.dataset.ann_file = 'annotations/train.json'
+    options = SearchOptions(**shared_names(world), val_images='webcam')
+    return '\n'.join(derive_search(training, 'my.py', options).warnings)
+
+
+@mistake('Searches derived from a training', 'Images of `--val-ann` have the names of others of the training')
+def _(world):
+    derive_search(world.plain_training(), 'my.py', SearchOptions(**shared_names(world)))
+
+
+@mistake('Searches derived from a training', "The images of `--val-ann` are not where the training's are")
+def _(world):
+    file = world.folder / 'webcam.json'
+    file.write_text((world.shapes / 'annotations' / 'train.json').read_text().replace('.png', '_w.png'))
+    derive_search(world.plain_training(), 'my.py', SearchOptions(val_ann=str(file)))
+
+
 derivation_mistake('The search space does not exist', dict(space='detecton'))
 
 

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from mmengine.config import Config
 
 import mmddas_cli
+from mmddas.commands.compare import TRAIN
 from mmddas.core import load_policy
 
 ROOT = Path(__file__).parents[2]
@@ -19,16 +22,19 @@ CONFIG = str(ROOT / 'configs/ddas/retinanet_thin_shapes_train.py')
 TRAINING = """
 import json, pathlib, runpy, sys
 config = runpy.run_path(sys.argv[1])  # a dumped config is plain Python
-options = dict(option.split('=', 1) for option in sys.argv[sys.argv.index('--cfg-options') + 1:])
+begin, end = (sys.argv.index(option) for option in ('--cfg-options', '--work-dir'))
+options = dict(option.split('=', 1) for option in sys.argv[begin + 1:end])
 seed, policy = int(options['randomness.seed']), config['policy_file']
 with open('trained.txt', 'a') as file:
     file.write(f'{pathlib.Path(sys.argv[1]).stem.rpartition("_")[0]} {seed}' + chr(10))
-if policy and 'zoph' in policy and seed == 1:
+if policy and 'zoph_v1' in policy and seed == 1:
     sys.exit('cannot train')
-folder = pathlib.Path(options['work_dir'])
+folder = pathlib.Path(sys.argv[end + 1])
 folder.mkdir(parents=True, exist_ok=True)
 value = 0.3 + 0.01 * seed + (0.1 + 0.001 * seed if policy else 0.0)
 metrics = {'coco/disc_precision': 0.9, 'coco/bbox_mAP': value, 'coco/bbox_mAP_50': 2 * value}
+if policy and 'zoph_v2' in policy and seed == 1:
+    metrics = {}
 row = dict(at=config['train_cfg']['max_epochs'], last=True, metrics=metrics)
 folder.joinpath('evaluations.jsonl').write_text(json.dumps(row))
 """
@@ -53,9 +59,10 @@ def compare(tmp_path, monkeypatch, shapes, capfd):
         printed = capfd.readouterr()
         return status, printed.out + printed.err
 
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     yield run
-    signal.signal(signal.SIGTERM, before)  # the tool's own would be inherited by what other tests start
+    for number, handler in before.items():
+        signal.signal(number, handler)  # the tool's own would be inherited by what other tests start
 
 
 def trained() -> list[str]:
@@ -122,6 +129,35 @@ def test_what_fails_is_named_tried_again_and_in_no_average(compare):
             'zoph_v1, seed 1: ' in status and 'Not in it, since they failed or are not run: zoph_v1, seed 1.' in printed
         )
     assert trained().count('zoph_v1 1') == 2 and trained().count('zoph_v1 0') == 1
+
+
+def test_a_network_that_detects_nothing_counts_as_0(compare):
+    status, printed = compare('--policies', 'none', 'zoph_v2', '--seeds', '2')
+    assert status == 0 and 'Nothing detected, which counts as 0: zoph_v2, seed 1.' in printed
+    values = {(row['policy'], row['seed']): row for row in csv.DictReader((results() / 'comparison.csv').open())}
+    assert float(values['zoph_v2', '1']['coco/bbox_mAP']) == 0
+    status, printed = compare('--policies', 'none', 'zoph_v2', '--seeds', '2', '--metric', 'coco/bbox_mAP_50')
+    assert status == 0 and len(trained()) == 4
+
+
+def test_other_labels_are_other_trainings(compare, shapes, tmp_path):
+    root = shutil.copytree(shapes, tmp_path / 'data')
+    options = tuple(f'{loader}.dataset.data_root={root}/' for loader in ('train_dataloader', 'val_dataloader'))
+    for _ in range(2):
+        compare('--policies', 'none', 'uniform', '--seeds', '1', options=options)
+    assert trained() == ['none 0', 'uniform 0']
+    file = root / 'annotations' / 'train.json'
+    file.write_text(file.read_text() + ' ')
+    compare('--policies', 'none', '--seeds', '1', options=options)
+    assert trained() == ['none 0'] * 2 + ['uniform 0']
+
+
+def test_trainings_look_for_no_modules_where_the_command_is_typed(tmp_path):
+    (tmp_path / 'mmdet.py').write_text('raise SystemExit("a clone of MMDetection")')
+    found = subprocess.run([sys.executable, *TRAIN, '--help'], cwd=tmp_path, capture_output=True, text=True)
+    assert found.returncode == 0 and '--cfg-options' in found.stdout
+    no_config = subprocess.run([sys.executable, *TRAIN, 'none.py'], cwd=tmp_path, capture_output=True, text=True)
+    assert "There is no config file 'none.py'" in no_config.stderr
 
 
 def test_another_length_or_another_policy_in_the_file_is_another_training(compare):

@@ -14,8 +14,9 @@ from mmddas.trainings import Results, Training, run_trainings
 # Stands for tools/train.py: writes what MMEngine would, fails where the policy's name says so.
 TRAINING = """
 import json, pathlib, sys, time
-options = dict(option.split('=', 1) for option in sys.argv[1:])
-folder = pathlib.Path(options['work_dir'])
+*given, _, folder = sys.argv[1:]
+options = dict(option.split('=', 1) for option in given)
+folder = pathlib.Path(folder)
 folder.mkdir(parents=True, exist_ok=True)
 with open('started.txt', 'a') as file:
     file.write(options['policy_file'] + ' ' + options['randomness.seed'] + chr(10))
@@ -23,6 +24,8 @@ if 'slow' in options['policy_file']:
     time.sleep(60)
 if 'broken' in options['policy_file']:
     sys.exit('cannot train')
+if 'held' in options['policy_file']:
+    time.sleep(3)
 rows = [dict(at=1, last=False, metrics={'coco/bbox_mAP': 0.1}), dict(at=2, last=True, metrics={'coco/bbox_mAP': 0.2})]
 if 'stopped' in options['policy_file']:  # in the last evaluation
     rows = rows[:1]
@@ -49,10 +52,62 @@ def training(name: str, seed: int, **marks) -> Training:
     return Training(name, seed, ('train.py', f'policy_file={name}.json'), marks)
 
 
-@pytest.mark.parametrize('what', ['stopped', 'diverged'])
-def test_an_earlier_evaluation_is_no_result(run, what):
-    (failed,) = run(training(what, 0), training('a', 0))
-    assert failed.startswith(f'{what}, seed 0: ') and [row['name'] for row in run.results.rows()] == ['a']
+def test_an_earlier_evaluation_is_no_result(run):
+    (failed,) = run(training('stopped', 0), training('a', 0))
+    assert failed.startswith('stopped, seed 0: ') and [row['name'] for row in run.results.rows()] == ['a']
+
+
+def test_a_network_that_detects_nothing_in_the_end_has_a_result_without_metrics(run, capsys):
+    assert run(training('diverged', 0)) == []
+    assert run.results.rows()[0]['evaluations'] == {'1': {'coco/bbox_mAP': 0.1}, '2': {}}
+    assert 'diverged, seed 0: nothing is detected' in capsys.readouterr().out
+
+
+def test_folders_may_have_any_name(run, tmp_path):
+    """Settings of --cfg-options lose their blanks, and become lists at commas."""
+    run_trainings([training('a', 0)], run.results, tmp_path / 'my runs, here', 1)
+    assert len(run.results.rows()) == 1
+
+
+def test_results_that_do_not_say_what_they_are_of_are_taken_for_the_same(run):
+    """As those of versions that did not look at it."""
+    run.results.add(dict(name='a', seed=0, settings='x', evaluations={}))
+    assert training('a', 0, settings='x', data='1').is_in(run.results.rows())
+    run.results.add(dict(name='b', seed=0, settings='x', data='2', evaluations={}))
+    assert not training('b', 0, settings='x', data='1').is_in(run.results.rows())
+    assert not training('a', 0, settings='y').is_in(run.results.rows())
+
+
+def test_a_folder_that_cannot_be_removed_costs_no_result(run, monkeypatch):
+    """Files that another program has open stay on network file systems."""
+    kept = []
+
+    def refuse(folder, ignore_errors=False):
+        kept.extend(run.results.rows())
+        if not ignore_errors:
+            raise OSError('Directory not empty')
+
+    monkeypatch.setattr('mmddas.trainings.shutil.rmtree', refuse)
+    assert run(training('a', 0)) == [] and [row['name'] for row in kept] == ['a']
+
+
+def test_a_training_whose_parent_was_killed_is_waited_for_and_not_started_twice(run):
+    script = (
+        'from pathlib import Path\n'
+        'from mmddas.trainings import Results, Training, run_trainings\n'
+        "trainings = [Training('held', 0, ('train.py', 'policy_file=held.json'))]\n"
+        "run_trainings(trainings, Results('results.jsonl'), Path('work'), 1)\n"
+    )
+    process = subprocess.Popen([sys.executable, '-c', script])
+    while not Path('started.txt').exists():
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    begun = time.monotonic()
+    assert run(training('held', 0)) == []
+    # The second begins when the first has ended, and goes on where that stopped.
+    assert started() == ['held.json 0'] * 2 and time.monotonic() - begun > 3
+    assert len(run.results.rows()) == 1
 
 
 def test_the_time_of_a_training_is_that_of_all_its_starts(run):
@@ -73,7 +128,7 @@ def test_each_result_is_kept_and_nothing_is_run_twice(run):
     rows = run.results.rows()
     assert [(row['name'], row['seed']) for row in rows] == [('a', 0), ('a', 1)]
     assert rows[0]['evaluations'] == {'1': {'coco/bbox_mAP': 0.1}, '2': {'coco/bbox_mAP': 0.2}}
-    assert started() == ['a.json 0', 'a.json 1'] and not list(Path('work').iterdir())
+    assert started() == ['a.json 0', 'a.json 1'] and not [path for path in Path('work').iterdir() if path.is_dir()]
 
 
 def test_what_fails_is_named_with_its_log_and_tried_again(run):

@@ -160,7 +160,7 @@ def chosen_level(args: argparse.Namespace, config: Config, space: str) -> str:
     rows = {row['name']: row for row in last_of_each(results) if row['name'] in policies and row['seed'] == 0}
 
     def value(row: dict) -> float:
-        return row['evaluations'][max(row['evaluations'], key=int)][config.yardstick.metric]
+        return row['evaluations'][max(row['evaluations'], key=int)].get(config.yardstick.metric, 0.0)
 
     return max(rows.values(), key=value)['name']
 

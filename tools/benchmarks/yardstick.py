@@ -42,9 +42,14 @@ def policies(preset: str, clean_end: bool = False) -> dict[str, PolicySchedule]:
     return found
 
 
+def last_value(row: dict, metric: str) -> float:
+    """After the last epoch; COCO's evaluation gives none where nothing is detected."""
+    return row['evaluations'][max(row['evaluations'], key=int)].get(metric, 0.0)
+
+
 def differences(rows: list[dict], metric: str) -> dict[str, dict[int, float]]:
     """What each operation adds to the metric after the last epoch, beside none at the same seed: by name, by seed."""
-    values = {(row['name'], row['seed']): row['evaluations'][max(row['evaluations'], key=int)][metric] for row in rows}
+    values = {(row['name'], row['seed']): last_value(row, metric) for row in rows}
     found = {}
     for (name, seed), value in sorted(values.items()):
         if name != 'none' and ('none', seed) in values:
@@ -54,11 +59,7 @@ def differences(rows: list[dict], metric: str) -> dict[str, dict[int, float]]:
 
 def table(rows: list[dict], metric: str) -> None:
     """Prints the difference of each operation to none, paired by seed, and its standard error over the seeds."""
-    last = [
-        (row['seed'], row['evaluations'][max(row['evaluations'], key=int)][metric])
-        for row in rows
-        if row['name'] == 'none'
-    ]
+    last = [(row['seed'], last_value(row, metric)) for row in rows if row['name'] == 'none']
     print(f'\n{metric}; without any: {", ".join(f"{value:.4f}" for _, value in sorted(last))}\n')
     print(f'{"operation":26}{"difference":>11}{"std. error":>12}   seeds')
     found = {name: [*by_seed.values()] for name, by_seed in differences(rows, metric).items()}
