@@ -13,9 +13,10 @@ else
     PYTHON=$(command -v python3 || command -v python)
     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
         || { echo "mmddas needs Python 3.10 or newer, found $("$PYTHON" --version)" >&2; exit 1; }
-    if [[ ! -x .venv/bin/python ]]; then
+    # Where making one was interrupted, or ensurepip missing, there is a Python in it, and no more.
+    if [[ ! -f .venv/bin/activate ]]; then
         echo "== Environment: .venv (new)"
-        "$PYTHON" -m venv .venv
+        "$PYTHON" -m venv --clear .venv
     else
         echo "== Environment: .venv"
     fi
