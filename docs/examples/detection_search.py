@@ -1,6 +1,6 @@
 """DDAS for a detector of torchvision's, with nothing of OpenMMLab: PyTorch, torchvision, mmddas and pycocotools.
 
-Shapes are drawn, and S_val is their photographic negative: of the 26 operations of Zoph et al. Solarize is the one that
+Shapes are drawn, and S_val is their photographic negative: of Zoph et al.'s 25 operations Solarize is the one that
 helps, since at level 0 it is that negative. A RetinaNet on ResNet-18 begins at random weights.
 
     python docs/examples/detection_search.py

@@ -157,7 +157,7 @@ def show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('policies', nargs='+', metavar='POLICY', help='policy files, or names, side by side')
     parser.add_argument('--top', type=int, help='how many candidates to show; all by default')
     parser.add_argument('--epoch', type=int, help='after which search epoch, from 1; the last by default')
-    parser.add_argument('--smoothing', type=int, default=1, help='F_s, the odd width of the mean filter of p_tp')
+    parser.add_argument('--smoothing', type=int, default=1, help='mean p_tp over so many snapshots, an odd number')
 
 
 def report(parser: argparse.ArgumentParser) -> None:
