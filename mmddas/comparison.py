@@ -132,7 +132,7 @@ class Comparison:
         rows = []
         for row in self.sorted_rows:
             difference = row.difference
-            known = difference is not None and math.isfinite(difference.low)
+            known = difference is not None and math.isfinite(difference.low) and not difference.all_alike
             rows.append(
                 [
                     row.name,
@@ -158,7 +158,8 @@ class Comparison:
             elif row.difference.beyond_chance:
                 (better if row.difference.mean > 0 else worse).append(row.name)
             elif row.difference.all_alike:
-                open_ones.append(f'{row.name} (every seed differs by the same: more seeds will tell)')
+                same = 'the same' if row.difference.mean == 0 else 'the same difference'
+                open_ones.append(f'{row.name} ({same} at every seed: the metric is too coarse, or nothing differs)')
             else:
                 needed = row.difference.seeds_needed
                 seeds = needed or f'more than {MOST_SEEDS}'

@@ -193,6 +193,8 @@ def _run(training: Training, results: Results, work_dir: Path, children: _Childr
     folder = work_dir / training.folder
     folder.mkdir(parents=True, exist_ok=True)
     with _alone_in(folder, children) as lock:
+        if lock is None:
+            return folder / 'train.log'
         found = next((row for row in results.rows() if training.is_in([row])), None)  # of whom was waited for
         if found is None:
             found = _trained(training, folder, children, lock)
@@ -205,26 +207,31 @@ def _run(training: Training, results: Results, work_dir: Path, children: _Childr
 
 
 @contextmanager
-def _alone_in(folder: Path, children: _Children) -> Iterator[int]:
+def _alone_in(folder: Path, children: _Children) -> Iterator[int | None]:
     """Wait until no process is at a training's folder; one whose parent was killed goes on without it.
 
-    What is yielded is the file that is locked for as long as this process, or one that inherits it, has it open.
+    What is yielded is the file that is locked for as long as this process, or one that inherits it, has it open; None
+    where all is to end. (On NFS, whose locks are not inherited, an orphan is not noticed.)
     """
     descriptor = os.open(folder.with_name(f'.{folder.name}.lock'), os.O_RDWR | os.O_CREAT)
     try:
         waited = False
-        while not children.ended:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not waited:
-                    print(f'Another process trains in {folder}, and is waited for', flush=True)
-                waited = True
-                time.sleep(0.5)
-        yield descriptor
+        while not (locked := _lock(descriptor)) and not children.ended:
+            if not waited:
+                print(f'Another process trains in {folder}, and is waited for', flush=True)
+            waited = True
+            time.sleep(0.5)
+        yield descriptor if locked else None
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _trained(training: Training, folder: Path, children: _Children, lock: int) -> dict | Path:

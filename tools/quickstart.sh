@@ -13,7 +13,8 @@ rm -rf "$WORK"  # of an earlier quick start
 mkdir -p "$WORK"
 # What runs in the background would go on where this script is stopped.
 trap 'kill $(jobs -p) 2> /dev/null || true' EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT
+trap 'exit 143' TERM
 step() { echo "== [$SECONDS s] $*"; }
 # Waits for a run in the background; shows the end of its log if it failed.
 finish() { wait "$1" || { tail -n 20 "$2" >&2; echo "FAILED: see $2" >&2; exit 1; }; }
@@ -30,7 +31,8 @@ step "Searching a policy (log: $WORK/search.log)"
 python tools/search.py configs/ddas/retinanet_thin_shapes.py --work-dir "$WORK/search" \
     --cfg-options randomness.seed="$SEED" > "$WORK/search.log" 2>&1 &
 SEARCH=$!
-python tools/analysis_tools/follow_search.py "$WORK/search.log" "$SEARCH" || true
+python tools/analysis_tools/follow_search.py "$WORK/search.log" "$SEARCH" &
+wait $! || true  # what is waited for, and not run, lets a signal through
 finish "$SEARCH" "$WORK/search.log"
 
 step "Training with the policy (log: $WORK/policy.log)"

@@ -13,8 +13,11 @@ else
     PYTHON=$(command -v python3 || command -v python)
     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
         || { echo "mmddas needs Python 3.10 or newer, found $("$PYTHON" --version)" >&2; exit 1; }
-    # Where making one was interrupted, or ensurepip missing, there is a Python in it, and no more.
     if [[ ! -f .venv/bin/activate ]]; then
+        # Where making one was interrupted, or ensurepip missing, there is half of one.
+        if [[ -e .venv && ! -f .venv/pyvenv.cfg ]]; then
+            echo ".venv is no virtual environment of Python's: activate it, or move it away" >&2; exit 1
+        fi
         echo "== Environment: .venv (new)"
         "$PYTHON" -m venv --clear .venv
     else

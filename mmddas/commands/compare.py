@@ -6,7 +6,7 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mmengine.config import Config
@@ -22,7 +22,10 @@ from mmddas.visualization import draw_comparison
 from . import wrong_input_ends
 
 # `mmddas train`, which does not look for modules in the folder where it is typed, a clone of MMDetection for instance.
-_TRAIN = "import sys; sys.path.remove('') if '' in sys.path else None; from mmddas_cli import main; main('train')"
+_TRAIN = (
+    "import sys; sys.path.remove('') if '' in sys.path else None; "
+    "from mmddas_cli import main; sys.argv[1:1] = ['train']; main()"
+)
 TRAIN = ('-c', _TRAIN)
 NONE = 'none'
 # Ends of metrics that are meant where none is named.
@@ -99,9 +102,13 @@ def trainings(args: argparse.Namespace, policies: dict[str, PolicySchedule | Non
 
 
 def data_digest(config: Config) -> str:
-    """Of the annotation files, and the checkpoint that a training begins with: with other labels it is another one."""
+    """Of the annotation files, and the checkpoint that a training begins with: with others it is another training.
+
+    What else holds labels, Pascal VOC's XML files and folders of classes, is not looked at.
+    """
     found = hashlib.sha256()
-    for path in [*annotation_files([config.train_dataloader, config.val_dataloader]), config.get('load_from') or '']:
+    nodes = [config.get(name) for name in ('train_dataloader', 'val_dataloader', 'val_evaluator')]
+    for path in [*annotation_files(nodes), config.get('load_from') or '']:
         if Path(path).is_file():
             with Path(path).open('rb') as file:
                 while part := file.read(1 << 20):
@@ -151,16 +158,32 @@ def last_values(row: dict) -> dict[str, float]:
     return row['evaluations'][max(row['evaluations'], key=int)]
 
 
-def check_metric(metric: str | None, row: dict) -> str | None:
-    """The metric to compare, None where a network detects nothing; ValueError where the evaluator does not give it."""
+def usual_metric(given: Iterable[str]) -> str | None:
+    # Evaluators may give figures of single classes first.
+    return next((name for name in given if name.endswith(USUAL) and not name.endswith('_precision')), None)
+
+
+def check_metric(metric: str | None, row: dict) -> None:
+    """ValueError where the evaluator does not give the metric.
+
+    Where a network detects nothing it gives none, or others alone, such as those of proposals.
+    """
     given = last_values(row)
+    if metric is not None and metric not in given and usual_metric(given):
+        raise ValueError(f'--metric {metric}: the evaluator does not give it; it gives {", ".join(given)}')
+
+
+def chosen_metric(metric: str | None, rows: Iterable[dict]) -> str:
+    """The metric to compare; ValueError where no training has it."""
+    given = list(dict.fromkeys(name for row in rows for name in last_values(row)))
     if not given:
-        return metric
+        raise ValueError(
+            'There is no metric to compare: no network detects anything when its training ends, or the evaluator gives '
+            'none (format_only)'
+        )
     if metric is not None and metric not in given:
         raise ValueError(f'--metric {metric}: the evaluator does not give it; it gives {", ".join(given)}')
-    # Evaluators may give figures of single classes first.
-    usual = (name for name in given if name.endswith(USUAL) and not name.endswith('_precision'))
-    return metric or next(usual, next(iter(given)))
+    return metric or usual_metric(given) or given[0]
 
 
 def report(args: argparse.Namespace, policies: dict, wanted: list[Training], results: Results, work_dir: Path) -> None:
@@ -172,17 +195,14 @@ def report(args: argparse.Namespace, policies: dict, wanted: list[Training], res
             found[training.name, training.seed] = row
     if not found:
         raise ValueError('There is no result yet')
-    telling = next((row for row in found.values() if last_values(row)), None)
-    if telling is None:
-        raise ValueError('No network detects anything when its training ends, and there is no metric to compare')
-    metric = check_metric(args.metric, telling)
+    metric = chosen_metric(args.metric, found.values())
     values, seconds = {}, {}
     for (name, seed), row in found.items():
         # COCO's evaluation gives nothing where nothing is detected: a mean of the others would be too good.
-        values.setdefault(name, {})[seed] = last_values(row)[metric] if last_values(row) else 0.0
+        values.setdefault(name, {})[seed] = last_values(row).get(metric, 0.0)
         seconds.setdefault(name, []).append(row['seconds'])
     costs = {name: search_cost(policies[at_seed(name, 0)]) for name in args.policies}
-    nothing = [f'{name}, seed {seed}' for (name, seed), row in found.items() if not last_values(row)]
+    nothing = [f'{name}, seed {seed}' for (name, seed), row in found.items() if metric not in last_values(row)]
     comparison = Comparison(metric, args.policies, values, seconds, costs, range(args.seeds), nothing)
     table = comparison.table()
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]

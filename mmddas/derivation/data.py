@@ -62,7 +62,7 @@ class Probe(NamedTuple):
         for index in range(self.images):
             path = self.dataset.get_data_info(index).get('img_path')
             if path is not None:
-                yield os.path.abspath(path)
+                yield path if '://' in path else os.path.abspath(path)
 
 
 def probe(leaf: dict, index: int) -> Probe:
@@ -251,11 +251,13 @@ def elsewhere(dataset: dict, ann_file: str | None, data_root: str | None, images
         ValueError: The annotation file is a folder, or the data set has no prefix of its images.
     """
     leaf = copy.deepcopy(next(leaves(dataset)))
-    for option, folder in (('--val-data-root', data_root), ('--val-images', images)):
-        if folder is not None and not Path(folder).is_dir():
-            raise FileNotFoundError(f'{option}: there is no folder {folder!r}')
     if data_root is not None:
+        if not Path(data_root).is_dir():
+            raise FileNotFoundError(f'--val-data-root: there is no folder {data_root!r}')
         leaf['data_root'] = data_root
+        own = leaf.get('ann_file')
+        if ann_file is None and isinstance(own, str) and not Path(data_root, own).exists():
+            raise FileNotFoundError(f'--val-data-root: there is no {str(Path(data_root, own))!r}; --val-ann names it')
     if ann_file is not None:
         inside = Path(leaf.get('data_root') or '', ann_file)
         folder = next((path for path in (inside, Path(ann_file)) if path.is_dir()), None)
@@ -268,7 +270,10 @@ def elsewhere(dataset: dict, ann_file: str | None, data_root: str | None, images
             raise FileNotFoundError(f'--val-ann: there is no file {ann_file!r}, nor {str(inside)!r}')
         leaf['ann_file'] = ann_file if inside.is_file() else str(Path(ann_file).resolve())
     if images is not None:
-        leaf['data_prefix'] = _prefix(leaf, str(Path(images).resolve()))
+        inside = Path(leaf.get('data_root') or '', images)
+        if not inside.is_dir() and not Path(images).is_dir():
+            raise FileNotFoundError(f'--val-images: there is no folder {images!r}, nor {str(inside)!r}')
+        leaf['data_prefix'] = _prefix(leaf, images if inside.is_dir() else str(Path(images).resolve()))
     return leaf
 
 
@@ -296,11 +301,11 @@ def look_elsewhere(leaf: dict, probes: list[Probe]) -> Probe:
         FileNotFoundError: An image is not there.
         ValueError: Some are images of the training, or it has none.
     """
-    hint = '--val-images names the folder of its images'
+    hint = "--val-images names the folder of its images, by default the training's"
     try:
         found = probe(leaf, 1)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"S_val: {error}; {hint}, where that is not named as the training's") from error
+        raise FileNotFoundError(f'S_val: {error}; {hint}') from error
     ours = set(found.files())
     shared = {path for other in probes for path in other.files() if path in ours} if ours else ()
     if shared:

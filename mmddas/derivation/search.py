@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from mmengine.config import Config
@@ -83,7 +83,7 @@ class SearchOptions:
                     '--val-data-root all count'
                 )
         if self.val_images is not None and not self.is_elsewhere:
-            raise ValueError('--val-images is where the images of --val-ann are, which is not given')
+            raise ValueError('--val-images goes with --val-ann or --val-data-root')
 
     @property
     def is_elsewhere(self) -> bool:
@@ -300,14 +300,18 @@ def _warnings(config: Config, options: SearchOptions, length: Length) -> list[st
             f'An operation is drawn some {draws:.0f} times, and '
             f'below {ENOUGH_DRAWS} chance decides which ones lead: --epochs {needed} would do, or a larger --budget'
         )
-    if options.val_ann is not None:
+    if options.is_elsewhere:
+        (file,) = _annotation_files(loop.policy_dataloader.dataset) or ('',)
         for name in ('val_dataloader', 'test_dataloader'):
-            dataset = (config.get(name) or {}).get('dataset') or {}
-            files = {Path(leaf.get('ann_file') or '-').name for leaf in leaves(dataset)}
-            if Path(options.val_ann).name in files:
+            if file in _annotation_files((config.get(name) or {}).get('dataset') or {}):
                 found.append(
-                    f'{options.val_ann} is the annotation file of {name}: what is measured on it after the search is '
-                    'no longer unseen. Test data must not be used for a search'
+                    f'{options.val_ann or file} is the annotation file of {name}: what is measured on it after the '
+                    'search is no longer unseen. Test data must not be used for a search'
                 )
                 break
     return found
+
+
+def _annotation_files(dataset: dict) -> set[str]:
+    named = [leaf for leaf in leaves(dataset) if isinstance(leaf.get('ann_file'), str) and leaf['ann_file']]
+    return {os.path.realpath(os.path.join(leaf.get('data_root') or '', leaf['ann_file'])) for leaf in named}

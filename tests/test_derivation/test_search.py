@@ -124,6 +124,9 @@ def test_s_val_from_elsewhere(training, coco, shapes, tmp_path):
     shutil.copytree(root / 'val', root / 'train', dirs_exist_ok=True)
     options = SearchOptions(val_ann='annotations/val.json', val_data_root=str(root))
     config = training(val_dataloader=dict(dataset=coco('val')))
+    # Another file of that name is not the same one.
+    assert 'is the annotation file of' not in derive_search(config, 'my.py', options).warnings[-1]
+    config.val_dataloader.dataset.data_root = f'{root}/'
     derived = derive_search(config, 'my.py', options)
     s_val = derived.config.train_cfg.policy_dataloader.dataset
     assert s_val == coco('val') | dict(data_prefix=dict(img='train/'), data_root=str(root))
@@ -154,7 +157,11 @@ def test_data_sets_without_a_folder_of_images_are_told_so():
     [
         (dict(val_ann='nowhere.json'), "--val-ann: there is no file 'nowhere.json', nor "),
         (dict(val_data_root='nowhere'), "--val-data-root: there is no folder 'nowhere'"),
-        (dict(val_ann='a.json', val_images='nowhere'), "--val-images: there is no folder 'nowhere'"),
+        (
+            dict(val_data_root='.', val_ann=__file__, val_images='nowhere'),
+            "--val-images: there is no folder 'nowhere', nor ",
+        ),
+        (dict(val_data_root='.'), "--val-data-root: there is no 'annotations/train.json'; --val-ann names it"),
     ],
 )
 def test_files_that_are_not_there_are_named(training, options, message):
@@ -171,7 +178,7 @@ def test_files_that_are_not_there_are_named(training, options, message):
         (dict(epochs=-1), '--epochs is a number of at least 1, got -1'),
         (dict(num_val=3, val_ann='a.json'), '--num-val is for images drawn from the training'),
         (dict(val_share=0.2, val_data_root='.'), '--val-share is for images drawn from the training'),
-        (dict(val_images='.'), '--val-images is where the images of --val-ann are, which is not given'),
+        (dict(val_images='.'), '--val-images goes with --val-ann or --val-data-root'),
         (dict(space='detecton'), 'detecton'),
     ],
 )

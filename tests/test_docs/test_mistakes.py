@@ -333,7 +333,7 @@ def _(world):
     return '\n'.join(derive_search(training, 'my.py', options).warnings)
 
 
-@mistake('Searches derived from a training', 'Images of `--val-ann` have the names of others of the training')
+@mistake('Searches derived from a training', 'Images of `--val-ann` have the same names as images of the training')
 def _(world):
     derive_search(world.plain_training(), 'my.py', SearchOptions(**shared_names(world)))
 

@@ -9,7 +9,7 @@ NOTEBOOK = Path(__file__).parents[2] / 'demo' / 'search_on_your_own_data.ipynb'
 
 @pytest.mark.slow
 def test_the_notebook_runs():
-    """Needs ``pip install nbclient ipykernel``; four minutes."""
+    """Needs ``pip install nbclient ipykernel``; ten minutes."""
     nbformat = pytest.importorskip('nbformat')
     nbclient = pytest.importorskip('nbclient')
     pytest.importorskip('ipykernel')
