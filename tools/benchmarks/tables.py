@@ -125,17 +125,26 @@ class Row:
 
 
 def last_value(result: dict) -> tuple[str, float]:
-    """The metric of a training, and what it is after the last epoch."""
+    """The metric of a training, and what it is after the last epoch: 0 where nothing is detected, of COCO's."""
     last = result['evaluations'][max(result['evaluations'], key=int)]
-    return next((metric, last[metric]) for metric in METRICS if metric in last)
+    return next(((metric, last[metric]) for metric in METRICS if metric in last), ('coco/bbox_mAP', 0.0))
 
 
 def rows_of(path: Path) -> list[Row]:
-    """The rows of a comparison, the best first; of trainings of the same policy and seed, the last counts."""
+    """The rows of a comparison, the best first.
+
+    Of trainings of the same policy and seed the last counts. Where the config has changed, only those under the
+    settings of a policy's last training do; a policy that is another one at each seed has others at each.
+    """
+    results = Results(path).rows()
+    latest = {result['name']: result.get('settings') for result in results}
     found = {}
-    for result in Results(path).rows():
+    for result in results:
+        name = result['name']
+        if '{seed}' not in name and result.get('settings') != latest[name]:
+            continue
         metric, value = last_value(result)
-        row = found.setdefault(result['name'], Row(result['name'], metric))
+        row = found.setdefault(name, Row(name, metric))
         row.values[result['seed']] = value
         row.seconds[result['seed']] = result['seconds']
     return sorted(found.values(), key=lambda row: -row.mean)
