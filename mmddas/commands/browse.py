@@ -158,7 +158,7 @@ def dataset_boxes(dataset: object, image: str) -> np.ndarray:
     for leaf in leaves(dataset):
         for index in range(len(leaf)):
             info = leaf.get_data_info(index)
-            if Path(info['img_path']).name == Path(image).name:
+            if Path(info.get('img_path') or '').name == Path(image).name:
                 boxes = [instance['bbox'] for instance in info.get('instances', ())]
                 return np.array(boxes, np.float32).reshape(-1, 4)
     raise ValueError(f'The training data of the config hold no image named {Path(image).name!r}')

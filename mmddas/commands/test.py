@@ -2,8 +2,10 @@
 
 import argparse
 import os
+from collections import Counter
 
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.evaluator import BaseMetric, DumpResults
 
 from mmddas.command_line import build_runner, check_checkpoint, check_data, check_parts, end_process, load_config
@@ -30,6 +32,18 @@ def _draw(config: Config, folder: str) -> None:
     hooks['visualization'] = dict(hooks.get('visualization') or {}, **settings)
 
 
+def _warn_of_shared_names(dataset: BaseDataset, folder: str) -> None:
+    """The hooks name a drawing like the image's file, without its folders."""
+    files = (dataset.get_data_info(index).get('img_path') for index in range(len(dataset)))
+    names = Counter(os.path.basename(file) for file in files if file)
+    shared = [name for name, count in names.items() if count > 1]
+    if shared:
+        print(
+            f'WARNING: several images have one name ({shared[0]}, for instance; {len(shared)} names in all), and '
+            f'{folder} gets a drawing of one of them'
+        )
+
+
 def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     with wrong_input_ends(parser):
         if args.out and not args.out.endswith(('.pkl', '.pickle')):
@@ -42,6 +56,8 @@ def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     if args.show_dir:
         _draw(config, args.show_dir)
     runner = build_runner(config, 'test_dataloader')
+    if args.show_dir:
+        _warn_of_shared_names(runner.test_dataloader.dataset, args.show_dir)
     if args.out:
         runner.test_evaluator.metrics.append(_dump(config.get('default_scope'), args.out))
     runner.test()

@@ -125,6 +125,8 @@ def test_the_tool_writes_a_policy_and_says_what_is_wrong(tmp_path, monkeypatch):
         with pytest.raises(SystemExit, match=message):
             run(name, tmp_path / 'no.json')
         assert not (tmp_path / 'no.json').exists()
+    with pytest.raises(SystemExit, match='which would replace this one'):
+        run('a', tmp_path / 'lists.json')
 
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason='the published lists are not beside the checkout')

@@ -186,6 +186,8 @@ def main() -> None:
         task = 'detection' if args.magnitudes == 'detection' else 'classification'
         schedule = convert(published, args.magnitudes, dict(task=task, name=name))
         out = args.out or Path(f'{Path(name).name}.json')
+        if out.resolve() == args.file.resolve():
+            raise ValueError('--out names the policy file, which would replace this one')
         schedule.save(out)
     except (ValueError, OSError, SyntaxError, LookupError) as error:
         sys.exit(f'{args.file}: {error}')

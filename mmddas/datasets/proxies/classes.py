@@ -29,7 +29,8 @@ from mmddas.core.files import atomic_path
 from .coco import name_some
 
 TRAIN_FILE, VAL_FILE, CLASSES_FILE = 'search_train.txt', 'search_val.txt', 'search_classes.txt'
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')  # those of MMPretrain's CustomDataset
+# Those of MMPretrain's CustomDataset, and others that OpenCV reads, which lists of images may name.
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
 
 
 @dataclass(frozen=True)

@@ -171,9 +171,9 @@ def completed(annotations: dict) -> tuple[dict, list[str]]:
     """
     items, notes = annotations['annotations'], []
     ids = [item.get('id') for item in items]
-    numbered = len(set(ids)) == len(ids) and not {0, None} & set(ids)
+    numbered = all(type(id_) is int and id_ for id_ in ids) and len(set(ids)) == len(ids)
     if not numbered:
-        notes.append('ids of its annotations are missing, 0 or shared: they are numbered anew')
+        notes.append('ids of its annotations are missing, 0, no whole numbers or shared: they are numbered anew')
     without_area = sum('area' not in item for item in items)
     if without_area:
         notes.append(f'{without_area} annotations have no area, and get that of their boxes')

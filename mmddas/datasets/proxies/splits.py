@@ -170,13 +170,18 @@ def _kind(source: Path) -> str:
         if source.suffix.lower() in IMAGE_SUFFIXES:
             raise ValueError(f"'{source}' is one image: {_WANTED}")
         return 'coco'
-    found = (path.relative_to(source) for path in source.rglob('*'))
-    below = [source / path for path in found if not any(part.startswith('.') for part in path.parts)]
+    below = []
+    for where, folders, names in os.walk(source, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith('.')]
+        below += [Path(where, name) for name in (*folders, *names) if not name.startswith('.')]
     if any(path.suffix.lower() == '.xml' for path in below):
         return 'voc'
     files = [path for path in below if path.suffix.lower() == '.json']
     if files:
-        raise ValueError(f"'{source}' is a folder with JSON files: give the annotation file: {name_some(files)}")
+        raise ValueError(
+            f"'{source}' is a folder with JSON files: give the annotation file: {name_some(files)}. If its "
+            'folders are classes, move these files away'
+        )
     if not below:
         raise ValueError(f"'{source}' is empty: {_WANTED}")
     folders = {path.name.lower() for path in source.iterdir() if path.is_dir()}
@@ -200,14 +205,27 @@ def _image_root(source: Path, annotations: dict, images: str | os.PathLike | Non
                 f"{len(missing)} of {len(names)} images are not in '{images}': {name_some(missing)}"
             )
         return Path(images), []
-    places = [source.parent, *(path for path in sorted(source.parent.iterdir()) if path.is_dir())]
-    places += [path for path in sorted(source.parent.parent.iterdir()) if path.is_dir()]
-    for place in places:
-        if all((place / name).is_file() for name in names):
-            return place, []
+    if _has_all(source.parent, names):
+        return source.parent, []
+    above = source.parent / '..' if source.parent.name in ('', '..') else source.parent.parent
+    places = [path for folder in (source.parent, above) for path in sorted(folder.iterdir())]
+    found = [place for place in places if _has_all(place, names)]
+    # Parts may number their files alike: annotations/train.json is of train/, not of test/.
+    found = [place for place in found if place.name in source.stem] or found
+    if len(found) > 1:
+        raise ValueError(f'the images of {source.name} are in {name_some(found)}: --images says in which')
+    if found:
+        return found[0], [f"its images are those in '{found[0]}'"]
     return None, [
         'its images are not beside the annotation file (--images names their folder): copies are not looked for'
     ]
+
+
+def _has_all(place: Path, names: Sequence[str]) -> bool:
+    try:
+        return all((place / name).is_file() for name in names)
+    except PermissionError:  # of another user's home, beside a file in one's own
+        return False
 
 
 def _split_coco(

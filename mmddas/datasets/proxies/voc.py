@@ -35,7 +35,8 @@ def read_voc_folder(folder: str | os.PathLike) -> VOCFolder:
     """Read the XML files in a folder and below, each with its image, as COCO's annotations.
 
     The image of an XML file has its name, or is the one that its ``filename`` names; it may lie in any folder below. Of
-    several, that of both names comes first, then the nearest.
+    several, that of both names comes first, then those of the XML file's name and the suffix of ``filename``, which may
+    be of a time before the files were renamed or copied, then those of ``filename``; of these the nearest.
     Boxes are those that MMDetection's ``XMLDataset`` makes of them: corners less 1, as VOC counts pixels from 1.
     Objects that are ``difficult`` become crowd regions, which neither training nor evaluation counts. Categories are
     the names that occur, sorted; ids and order come from the paths.
@@ -59,10 +60,11 @@ def read_voc_folder(folder: str | os.PathLike) -> VOCFolder:
         if not candidates:
             missing.append(f'{file.name} ({name})' if name else file.name)
             continue
-        # Of several, the one with both names (a mask may share the stem), and the nearest: that beside the XML file, or
-        # in the sibling folder.
+        # A mask may share the stem, and has another suffix. Of several the nearest: that beside the XML file, or in the
+        # sibling folder.
         alike = [path for path in candidates if path.stem == file.stem and path.name == name]
-        image = min(alike or candidates, key=lambda path: (_distance(path, file), path))
+        renamed = [path for path in candidates if path.stem == file.stem and path.suffix == Path(name).suffix]
+        image = min(alike or renamed or by_name.get(name) or candidates, key=lambda path: (_distance(path, file), path))
         width, height = size or _size_of(image)
         used.add(image)
         entries.append(dict(file_name=image.relative_to(folder).as_posix(), width=width, height=height))

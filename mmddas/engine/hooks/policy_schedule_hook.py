@@ -53,10 +53,11 @@ class PolicyScheduleHook(Hook):
             )
         self._check_followed(runner)
         self._by_epoch = hasattr(runner.train_loop, 'run_epoch')
+        # A training that is resumed at its end may load images still, on its way there.
         if self._by_epoch:
-            self._tell(runner.epoch, runner.max_epochs)
+            self._tell(min(runner.epoch, runner.max_epochs - 1), runner.max_epochs)
         else:
-            self._tell(runner.iter, runner.max_iters)
+            self._tell(min(runner.iter, runner.max_iters - 1), runner.max_iters)
             _restart_early_workers(runner)
 
     def _find(self, runner: Runner) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -192,6 +193,26 @@ def test_an_image_of_both_names_goes_before_one_that_is_nearer(tmp_path):
     assert image['file_name'] == 'images/1.png'
 
 
+def test_files_that_were_renamed_or_copied_keep_the_image_of_their_name(tmp_path):
+    """Their ``filename`` is of a time before that."""
+    for number in range(1, 5):
+        draw_image(tmp_path / f'{number}.png', number)
+    for number in range(2, 5):
+        write_xml(tmp_path / f'{number}.xml', f'{number - 1}.png', [('cat', [1, 1, 5, 5])])
+    draw_image(tmp_path / '2_flip.png', 5)
+    write_xml(tmp_path / '2_flip.xml', '2.png', [('cat', [1, 1, 5, 5])])
+    found = read_voc_folder(tmp_path)
+    assert [image['file_name'] for image in found.annotations['images']] == ['2.png', '2_flip.png', '3.png', '4.png']
+    assert found.unlabelled == ['1.png']
+
+
+def test_a_filename_goes_before_a_mask_of_the_xml_files_name(tmp_path):
+    write_xml(tmp_path / '1.xml', 'photo.png', [('cat', [1, 1, 5, 5])])
+    draw_image(tmp_path / '1.bmp', 0)
+    draw_image(tmp_path / 'photo.png', 1)
+    assert read_voc_folder(tmp_path).annotations['images'][0]['file_name'] == 'photo.png'
+
+
 def test_folders_above_the_source_may_be_hidden(voc, tmp_path, monkeypatch):
     hidden = tmp_path / '.data' / 'photos'
     hidden.parent.mkdir()
@@ -212,13 +233,18 @@ def test_annotations_get_what_their_evaluation_reads(coco):
     found = split(coco)
     assert found.contents == whole.contents
     assert [note for note in found.notes if note not in whole.notes] == [
-        'ids of its annotations are missing, 0 or shared: they are numbered anew',
+        'ids of its annotations are missing, 0, no whole numbers or shared: they are numbered anew',
         f'{len(source["annotations"])} annotations have no area, and get that of their boxes',
     ]
     source['annotations'][3].update(id=7, area=5.0)
     coco.write_text(json.dumps(source))
     items = [item for content in split(coco).contents.values() for item in content['annotations']]
     assert sorted(item['id'] for item in items) == [*range(1, len(items) + 1)]
+    for item in source['annotations']:
+        item['id'] = f'id {id(item)}'
+    coco.write_text(json.dumps(source))
+    named = [item for content in split(coco).contents.values() for item in content['annotations']]
+    assert sorted(item['id'] for item in named) == [*range(1, len(items) + 1)]
     assert sum(item['area'] == 5 for item in items) == 1
 
 
@@ -326,8 +352,36 @@ def test_the_images_of_a_coco_file_are_looked_for(coco, tmp_path):
     assert split(moved).images == coco.parent  # beside the annotations' folder
     coco.parent.rename(tmp_path / 'annotations' / 'sub')
     assert split(moved).images == tmp_path / 'annotations' / 'sub'
+    assert split(moved).notes[0] == f"its images are those in '{tmp_path / 'annotations' / 'sub'}'"
     (tmp_path / 'annotations' / 'sub').rename(tmp_path.with_name(f'{tmp_path.name}_far'))
     found = split(moved)
     assert found.images is None and 'copies are not looked for' in found.notes[0]
     with pytest.raises(FileNotFoundError, match='60 of 60 images are not in'):
         split(moved, images=tmp_path)
+
+
+def test_parts_whose_images_have_the_same_names_are_told_apart(coco, tmp_path, monkeypatch):
+    for part in ('train', 'test'):
+        shutil.copytree(coco.parent, tmp_path / 'd' / part)
+    file = tmp_path / 'd' / 'annotations' / 'instances_train.json'
+    file.parent.mkdir()
+    shutil.copy(coco, file)
+    assert split(file).images == tmp_path / 'd' / 'train'
+    monkeypatch.chdir(file.parent)
+    assert split(file.name).images.resolve() == tmp_path / 'd' / 'train'
+    with pytest.raises(ValueError, match='the images of all.json are in .*test.*, .*train.*: --images says in which'):
+        split(file.rename(file.with_name('all.json')))
+
+
+def test_images_and_annotations_may_be_links(voc, tmp_path):
+    photos = tmp_path / 'linked'
+    photos.mkdir()
+    (photos / 'all').symlink_to(voc)
+    assert split(photos).kind == 'voc' and total(split(photos)) == 60
+
+
+def test_webp_and_tiff_are_images(folders):
+    images = sorted((folders / 'cat').iterdir())
+    images[0].rename(images[0].with_suffix('.webp'))
+    images[1].rename(images[1].with_suffix('.tiff'))
+    assert total(split(folders)) == 120

@@ -395,6 +395,15 @@ def test_a_resumed_training_goes_on_with_the_iterations_snapshot(build, loop, lo
     assert_at_most_ahead(runner.model.batches, ahead=loader['num_workers'], first=7)
 
 
+def test_a_training_that_is_resumed_at_its_end_ends(build):
+    """MMEngine loads its way through the images that were trained on."""
+    loader = dict(num_workers=1, persistent_workers=True, sampler=dict(type='DefaultSampler', shuffle=True))
+    build(iterations=6, **loader).train()
+    runner = build(iterations=6, resume=True, **loader)
+    runner.train()
+    assert runner.iter == 6 and not runner.model.batches
+
+
 SWITCH = dict(type='PipelineSwitchHook', switch_epoch=2, switch_pipeline=[dict(type='DDASAugment')])
 PLAIN_IMAGES = dict(type='GreyImages', pipeline=[dict(type='RandomFlip', prob=0.0)])
 
