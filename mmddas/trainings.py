@@ -134,7 +134,8 @@ def run_trainings(
                 if check is not None:
                     check(outcome)
                 last = outcome['evaluations'][max(outcome['evaluations'], key=int)]
-                said = ' '.join([*last][:1]) + f' {next(iter(last.values())):.4g}' if last else 'nothing is detected'
+                metric = next(iter(last), None)
+                said = 'nothing is detected' if metric is None else f'{metric} {last[metric]:.4g}'
                 print(
                     f'{number}/{len(missing)} {training.name}, seed {training.seed}: {said} '
                     f'({outcome["seconds"]:.0f} s); running: {", ".join(sorted(children.names)) or "no other"}; '

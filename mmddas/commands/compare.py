@@ -6,7 +6,7 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmengine.config import Config
@@ -15,7 +15,7 @@ from mmddas.command_line import check_data, read_config, read_options
 from mmddas.comparison import Comparison
 from mmddas.core import PolicySchedule
 from mmddas.core.files import write_text
-from mmddas.derivation import policy_for, set_epochs, set_policy
+from mmddas.derivation import annotation_files, policy_for, set_epochs, set_policy
 from mmddas.trainings import Results, Training, file_stem, run_trainings
 from mmddas.visualization import draw_comparison
 
@@ -114,17 +114,6 @@ def data_digest(config: Config) -> str:
                 while part := file.read(1 << 20):
                     found.update(part)
     return found.hexdigest()[:16]
-
-
-def annotation_files(node: object) -> Iterator[Path]:
-    """Of all data sets within a node of a config."""
-    if isinstance(node, dict):
-        if isinstance(node.get('ann_file'), str):
-            yield Path(node.get('data_root') or '', node['ann_file'])
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            yield from annotation_files(child)
 
 
 def digest(found: object) -> str:

@@ -1,7 +1,7 @@
 """From a training's config to that of a search, or of a training with a policy."""
 
 from .length import Length
-from .nodes import augment_configs, type_name
+from .nodes import annotation_files, augment_configs, type_name
 from .own_data import OwnData, set_data, training_text
 from .placing import Place, find_places, place_augments
 from .search import DerivedSearch, SearchOptions, derive_search
@@ -13,6 +13,7 @@ __all__ = [
     'OwnData',
     'Place',
     'SearchOptions',
+    'annotation_files',
     'augment_configs',
     'derive_search',
     'find_places',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.registry import Registry
@@ -32,6 +33,17 @@ def leaves(dataset: dict) -> Iterator[dict]:
         yield dataset
     for node in inner:
         yield from leaves(node)
+
+
+def annotation_files(node: object) -> Iterator[Path]:
+    """Those of all data sets within a node of a config, and those that its evaluators name."""
+    if isinstance(node, dict):
+        if isinstance(node.get('ann_file'), str) and node['ann_file']:
+            yield Path(node.get('data_root') or '', node['ann_file'])
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            yield from annotation_files(child)
 
 
 def augment_configs(node: object) -> Iterator[dict]:

@@ -29,7 +29,7 @@ from .data import (
     unrepeated,
 )
 from .length import Length, search_length, shrink_schedule, training_passes
-from .nodes import augment_configs, import_mmddas, leaves, training_dataset, type_name
+from .nodes import annotation_files, augment_configs, import_mmddas, leaves, training_dataset, type_name
 from .placing import Place, find_places, place_augments
 from .text import config_text
 
@@ -301,17 +301,17 @@ def _warnings(config: Config, options: SearchOptions, length: Length) -> list[st
             f'below {ENOUGH_DRAWS} chance decides which ones lead: --epochs {needed} would do, or a larger --budget'
         )
     if options.is_elsewhere:
-        (file,) = _annotation_files(loop.policy_dataloader.dataset) or ('',)
+        s_val = _real_files(loop.policy_dataloader.dataset)
         for name in ('val_dataloader', 'test_dataloader'):
-            if file in _annotation_files((config.get(name) or {}).get('dataset') or {}):
+            shared = s_val & _real_files((config.get(name) or {}).get('dataset') or {})
+            if shared:
                 found.append(
-                    f'{options.val_ann or file} is the annotation file of {name}: what is measured on it after the '
-                    'search is no longer unseen. Test data must not be used for a search'
+                    f'{options.val_ann or min(shared)} is the annotation file of {name}: what is measured on it after '
+                    'the search is no longer unseen. Test data must not be used for a search'
                 )
                 break
     return found
 
 
-def _annotation_files(dataset: dict) -> set[str]:
-    named = [leaf for leaf in leaves(dataset) if isinstance(leaf.get('ann_file'), str) and leaf['ann_file']]
-    return {os.path.realpath(os.path.join(leaf.get('data_root') or '', leaf['ann_file'])) for leaf in named}
+def _real_files(dataset: dict) -> set[str]:
+    return {os.path.realpath(file) for file in annotation_files(dataset)}
