@@ -47,6 +47,7 @@ def test_every_config_is_listed_once():
     assert sorted(listed) == sorted(there)
 
 
+@pytest.mark.slow
 def test_entries_are_what_their_configs_say():
     for metafile in metafiles():
         collections = {collection['Name']: collection for collection in metafile['Collections']}

@@ -107,9 +107,9 @@ def test_errors_are_those_of_repetitions():
 
 
 def test_what_is_known_of_others_is_no_noise():
-    """Beside plain slopes: the same mean over 60 repetitions, and less spread, which the errors know of."""
+    """Beside plain slopes: the same mean over 40 repetitions, and less spread, which the errors know of."""
     effects, found, plain = [1.5, 1.5, 0.0, -1.5, -1.5, 0.0], [], []
-    for seed in range(60):
+    for seed in range(40):
         evidence_of_all = evidence(200, seed, effects, noise=0.5)
         found.append(evidence_of_all.findings().candidate_effects)
         products, squares = 0.0, 0.0

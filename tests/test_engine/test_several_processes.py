@@ -201,9 +201,8 @@ def evidence(schedule: PolicySchedule) -> np.ndarray:
     return np.array([[e.draws, e.effect, e.error] for e in (findings.candidate_effects, findings.operation_effects)])
 
 
-@pytest.mark.parametrize(
-    'name', [pytest.param(n, marks=[pytest.mark.slow] * (n != 'ShrinkageEstimator')) for n in ESTIMATORS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ESTIMATORS)
 def test_estimators_and_their_evidence_do_not_depend_on_the_number_of_processes(tmp_path, name):
     (alone, _), (together, _) = (search(tmp_path, processes, estimator=dict(type=name)) for processes in (1, 2))
     assert alone.findings.steps == STEPS

@@ -101,6 +101,7 @@ def small(shapes: Path, *loaders: str) -> list[str]:
     return [*options, *(f'{loader}.persistent_workers=False' for loader in loaders), 'log_level=WARNING']
 
 
+@pytest.mark.slow  # as the four commands of the README are
 def test_a_searched_policy_is_trained_with_and_the_detector_tested(run_tool, shapes, tmp_path):
     search, train, test = tmp_path / 'search', tmp_path / 'train', tmp_path / 'test'
     searching = small(shapes, 'train_dataloader', 'train_cfg.policy_dataloader')

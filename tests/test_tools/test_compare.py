@@ -152,6 +152,7 @@ def test_other_labels_are_other_trainings(compare, shapes, tmp_path):
     assert trained() == ['none 0'] * 2 + ['uniform 0']
 
 
+@pytest.mark.slow
 def test_trainings_look_for_no_modules_where_the_command_is_typed(tmp_path):
     (tmp_path / 'mmdet.py').write_text('raise SystemExit("a clone of MMDetection")')
     found = subprocess.run([sys.executable, *TRAIN, 'none.py'], cwd=tmp_path, capture_output=True, text=True)

@@ -72,6 +72,7 @@ def launched(config_file: Path, processes: int, *arguments: str, **environment: 
     )
 
 
+@pytest.mark.slow  # test_several_processes.py has it without the launcher
 def test_two_processes_search_as_one_with_the_same_global_batch(search_config, tmp_path):
     single = config_of(search_config, 'single', batch_size=4)
     Runner.from_cfg(single).train()

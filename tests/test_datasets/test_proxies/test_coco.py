@@ -217,6 +217,7 @@ def run_tool(arguments):
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
+@pytest.mark.slow
 def test_the_tool_summarises_and_warns_of_absent_classes(source, tmp_path):
     ann_file = tmp_path / 'a.json'
     ann_file.write_text(json.dumps(source))

@@ -395,6 +395,7 @@ def test_a_resumed_training_goes_on_with_the_iterations_snapshot(build, loop, lo
     assert_at_most_ahead(runner.model.batches, ahead=loader['num_workers'], first=7)
 
 
+@pytest.mark.slow
 def test_a_training_that_is_resumed_at_its_end_ends(build):
     """MMEngine loads its way through the images that were trained on."""
     loader = dict(num_workers=1, persistent_workers=True, sampler=dict(type='DefaultSampler', shuffle=True))
