@@ -132,6 +132,7 @@ def test_a_searched_policy_is_trained_with_and_the_detector_tested(run_tool, sha
     assert 0 <= metrics['coco/bbox_mAP'] <= 1
 
 
+@pytest.mark.slow  # as the README's search for a training is
 def test_a_search_is_derived_from_a_training_whose_config_then_gets_the_policy(run_tool, shapes, tmp_path, capsys):
     """And the config that is written is that search."""
     options = small(shapes, 'train_dataloader', 'val_dataloader')
@@ -167,6 +168,7 @@ def test_a_derived_search_does_without_the_data_of_the_evaluation(shapes, tmp_pa
     assert config.train_cfg.type == 'DDASSearchLoop'
 
 
+@pytest.mark.slow
 def test_a_derived_search_is_resumed_from_its_own_work_dir(run_tool, shapes, tmp_path, monkeypatch, capsys):
     """Not from the training's, of which there may be one."""
     monkeypatch.chdir(tmp_path)

@@ -57,6 +57,7 @@ def test_the_report_has_no_say_in_the_search(config, search_config):
     assert Facts.load(without.work_dir).examples != []  # the last epoch has a report in any case
 
 
+@pytest.mark.slow
 def test_there_is_a_report_before_the_first_epoch_and_a_resumed_search_adds_to_its_times(search_config):
     config = search_config({'train_cfg.max_epochs': 1, 'log_level': 'INFO'})
     searched(config)
