@@ -120,7 +120,7 @@ def check_parts(config: Config, *names: str) -> None:
     missing = [name for name in names if config.get(name) is None]
     if missing:
         raise ValueError(
-            f'The config has no {" and no ".join(missing)}: one of a detector or classifier, with its data, is wanted'
+            f'The config has no {" and no ".join(missing)}: give that of a detector or classifier, with its data'
         )
 
 

@@ -95,8 +95,9 @@ def to_mmdet(schedule: PolicySchedule, snapshot: PolicySnapshot, image: Image = 
     inner = _drawn(schedule, snapshot, one, choice)
     content = dict(type='RandomApply', prob=snapshot.total_prob, transforms=inner)
     differences = [
-        'MMDetection rounds every magnitude to one decimal: shifts to tenths of the width or height, factors of Color, '
-        'Contrast, Brightness and Sharpness to tenths',
+        'MMDetection rounds every magnitude to one decimal: shifts to tenths of the width or height (those below a '
+        'twentieth, which would become none, are left out), factors of Color, Contrast, Brightness and Sharpness to '
+        'tenths',
         f'shifts, which are pixels in the policy, are shares of the image, right for {image.width} x {image.height} '
         'pixels',
         'box ends are not truncated before an image is turned or sheared: boxes differ by less than a pixel',
@@ -116,8 +117,9 @@ def to_albumentations(schedule: PolicySchedule, snapshot: PolicySnapshot) -> Exp
     options = _checked(schedule)
 
     def one(candidate: Candidate, prob: float | None = None) -> list | None:
-        # Its Cutout makes boxes smaller, and fails on small images.
-        if candidate.op == 'Cutout':
+        # Its Cutout makes boxes smaller, and fails on small images. Its Equalize counts a level's own pixels among
+        # those below it, so that what fills much of an image becomes far brighter.
+        if candidate.op in ('Cutout', 'Equalize'):
             return None
         transform = albumentations_transform(candidate, 1.0 if prob is None else prob, options['interpolation'])
         return None if transform is None else [transform]
@@ -135,7 +137,8 @@ def to_albumentations(schedule: PolicySchedule, snapshot: PolicySnapshot) -> Exp
     differences = [
         'an image shears about its centre, not about its top-left corner: by as much, and lies elsewhere',
         'boxes are not truncated to whole pixels before they turn or shear, and differ by about a pixel',
-        'AutoContrast and Equalize round as PIL does in Albumentations: pixels differ by a grey level or two',
+        'AutoContrast rounds as PIL does in Albumentations, and overlooks pixels of 255: others differ by a grey level '
+        'or two, or are stretched where they would not be',
         'Solarize has its threshold as a share of 255',
     ]
     if options['reference_size']:
@@ -221,7 +224,10 @@ def _mmdet(candidate: Candidate, image: Image, options: dict) -> dict | None:
         reference = options['reference_size'] or max(image)
         pixels = magnitude * max(image) / reference
         side = image.width if name == 'TranslateX_BBox' else image.height
-        return dict(type=name[:10], max_mag=min(pixels / side, 1.0), **warp)
+        share = min(pixels / side, 1.0)
+        if share and not round(share, 1):  # as MMDetection rounds it: nothing would move
+            return None
+        return dict(type=name[:10], max_mag=share, **warp)
     return None
 
 

@@ -29,12 +29,12 @@ class Training:
     """One training.
 
     Args:
-        name: Of what it is with, a policy for instance.
+        name: What is trained with: a policy's name, for instance.
         seed: Its seed.
         command: A script and its arguments, up to ``--cfg-options`` and some settings, to which the seed and
             ``--work-dir`` are added: ``tools/train.py`` and a config, or what else writes ``evaluations.jsonl``.
-        marks: What its result says beside name and seed. A result that says otherwise is not one of this training; of
-            what it does not say, as results of earlier versions may not, it is taken to be the same.
+        marks: What its result says beside name and seed. A result that says otherwise is not one of this training; a
+            key that it lacks, as results of earlier versions may, counts as equal.
     """
 
     name: str

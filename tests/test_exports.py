@@ -62,7 +62,7 @@ def in_albumentations(schedule: PolicySchedule):
     return run
 
 
-LACKING = {in_mmdet: {'BBox_Cutout'}, in_albumentations: {'BBox_Cutout', 'SolarizeAdd', 'Sharpness'}}
+LACKING = {in_mmdet: {'BBox_Cutout'}, in_albumentations: {'BBox_Cutout', 'SolarizeAdd', 'Sharpness', 'Equalize'}}
 INSTALLED = importlib.util.find_spec('albumentations') is not None
 WITHOUT = pytest.mark.skipif(not INSTALLED, reason='Albumentations is not installed (requirements/benchmarks.txt)')
 WAYS = pytest.mark.parametrize('way', [in_mmdet, pytest.param(in_albumentations, marks=WITHOUT)])
@@ -137,6 +137,18 @@ def test_what_is_left_out_is_said_with_its_share():
         {op: share for op, share in shares.items() if op.endswith('_Only_BBoxes') or op == 'Cutout' if share}
     )
     assert found.share_left_out == pytest.approx(sum(found.left_out.values()))
+
+
+@pytest.mark.parametrize(('size', 'count'), [((640, 480), 1), ((1333, 800), 2), ((480, 640), 0)])
+def test_shifts_that_mmdetection_would_round_to_none_are_left_out(size, count):
+    init_default_scope('mmdet')
+    space = SearchSpace([('TranslateX_BBox', float(level)) for level in range(1, 6)], 1)
+    schedule = PolicySchedule(space, [PolicySnapshot(1.0, np.full(5, 0.2))])
+    export = exports.to_mmdet(schedule, exports.final(schedule), exports.Image(*size))
+    (choice,) = export.content['transforms']
+    branches = [branch for branch in choice['transforms'] if branch]
+    assert len(branches) == 5 - count and all(Compose(branch[:1]).transforms[0].max_mag >= 0.05 for branch in branches)
+    assert export.left_out == pytest.approx({'TranslateX_BBox': count / 5} if count else {})
 
 
 def test_a_mmdet_export_keeps_small_boxes_where_nothing_moves():

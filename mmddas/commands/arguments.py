@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+# In the place of a policy: none at all.
+NONE = 'none'
 # Of the commands that derive a search: option, type, words.
 DERIVED = (
     ('--val-share', float, "S_val's share of the training images (default: 1/3)"),
@@ -21,7 +23,7 @@ DERIVED = (
     (
         '--space',
         str,
-        'detection, detection_wide, cifar, cifar_release or imagenet: the candidates (default: by task, size)',
+        'detection, detection_wide, cifar, cifar_release or imagenet: the candidates (default: what suits the task and the images)',
     ),
 )
 _EPOCHS_HELP = "in place of the config's; the rates' schedule follows"
@@ -72,12 +74,13 @@ def train(parser: argparse.ArgumentParser) -> None:
 
         mmddas train CONFIG                            # as the config says
         mmddas train CONFIG --policy policy.json       # with a searched policy, or a packaged one: zoph_v1
+        mmddas train CONFIG --policy none              # without the one that the config has
 
     CONFIG is any config of yours, or a packaged one, mmdet::retinanet/...; with --policy the transform and the hook
     that follow the policy are put into it, where they are not there already.
     """
     add_arguments(parser)
-    parser.add_argument('--policy', help='a policy file, or the name of a packaged policy (see docs/policies.md)')
+    parser.add_argument('--policy', help='a policy file, the name of a packaged policy (docs/policies.md), or none')
     parser.add_argument('--epochs', type=int, help=_EPOCHS_HELP)
 
 
@@ -116,7 +119,9 @@ def compare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--seeds', type=int, default=3, help='how many: 0, 1, 2, ... (default: 3)')
     parser.add_argument('--jobs', type=int, default=1, help='trainings at a time, of one CPU thread each (default: 1)')
-    parser.add_argument('--metric', help="of the config's evaluator, more is better (default: mAP, or accuracy/top1)")
+    parser.add_argument(
+        '--metric', help="which of the evaluator's, higher being better (default: mAP, or accuracy/top1)"
+    )
     parser.add_argument('--epochs', type=int, help=_EPOCHS_HELP)
     parser.add_argument('--shard', default='1/1', metavar='I/N', help='the I-th of N parts of the trainings alone')
     parser.add_argument('--work-dir', type=Path, help="default: work_dirs/compare/ and the config's name")
@@ -144,8 +149,11 @@ def split(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seed', type=int, default=0, help='same seed, same images (default: 0)')
     parser.add_argument('--images', type=Path, help="folder from which COCO's file_name starts (default: looked for)")
     parser.add_argument('--out-dir', type=Path, help="where to (default: beside the source, its name and '_split')")
-    parser.add_argument('--overwrite', action='store_true', help='another split that is there')
-    parser.add_argument('--config', help='of a training, yours or a packaged one (mmdet::..., mmpretrain::...)')
+    parser.add_argument('--overwrite', action='store_true', help='replace another split that is in the folder')
+    parser.add_argument(
+        '--config',
+        help='write a training on these images too, like this one: yours, or a packaged one (mmdet::..., mmpretrain::...)',
+    )
 
 
 def show(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import cv2
@@ -133,7 +134,8 @@ def coco_boxes(ann_file: str, image: str) -> np.ndarray:
     """The boxes ``(N, 4)``, xyxy, that a COCO annotation file has for an image of that file name."""
     try:
         content = json.loads(Path(ann_file).read_text(encoding='utf-8'))
-        ids = [entry['id'] for entry in content['images'] if Path(entry['file_name']).name == Path(image).name]
+        names = {entry['id']: entry['file_name'] for entry in content['images']}
+        ids = of_image(names, image)
         boxes = [item['bbox'] for item in content['annotations'] if item['image_id'] in ids]
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f'{ann_file}: not a COCO annotation file ({error!r})') from error
@@ -142,6 +144,17 @@ def coco_boxes(ann_file: str, image: str) -> np.ndarray:
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     return boxes
+
+
+def of_image(paths: dict[object, str], image: str) -> list:
+    """The keys of the paths that end as that of an image does, in as many parts as any; at least the name."""
+    parts = Path(image).resolve().parts[::-1]
+    common = {
+        key: len([*takewhile(lambda pair: pair[0] == pair[1], zip(parts, Path(path).parts[::-1], strict=False))])
+        for key, path in paths.items()
+        if Path(path).name == Path(image).name
+    }
+    return [key for key, count in common.items() if count == max(common.values())]
 
 
 def leaves(dataset: object) -> Iterator[object]:
@@ -154,11 +167,20 @@ def leaves(dataset: object) -> Iterator[object]:
 
 
 def dataset_boxes(dataset: object, image: str) -> np.ndarray:
-    """The boxes ``(N, 4)`` that a data set, or one that it wraps, has for an image of that file name."""
-    for leaf in leaves(dataset):
-        for index in range(len(leaf)):
-            info = leaf.get_data_info(index)
-            if Path(info.get('img_path') or '').name == Path(image).name:
-                boxes = [instance['bbox'] for instance in info.get('instances', ())]
-                return np.array(boxes, np.float32).reshape(-1, 4)
-    raise ValueError(f'The training data of the config hold no image named {Path(image).name!r}')
+    """The boxes ``(N, 4)`` that a data set, or one that it wraps, has for an image of that file name.
+
+    Of several with that name it is the one whose folders are that image's, too.
+    """
+    every = (leaf.get_data_info(index) for leaf in leaves(dataset) for index in range(len(leaf)))
+    infos = [info for info in every if Path(info.get('img_path') or '').name == Path(image).name]
+    paths = {number: str(Path(info['img_path']).resolve()) for number, info in enumerate(infos)}
+    found = of_image(paths, image)
+    if not found:
+        raise ValueError(f'The training data of the config hold no image named {Path(image).name!r}')
+    if len({paths[number] for number in found}) > 1:
+        shown = ', '.join(dict.fromkeys(paths[number] for number in found))
+        raise ValueError(
+            f'The training data hold several images named {Path(image).name!r}: {shown}; give one of these'
+        )
+    boxes = [instance['bbox'] for instance in infos[found[0]].get('instances', ())]
+    return np.array(boxes, np.float32).reshape(-1, 4)

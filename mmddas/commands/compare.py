@@ -20,6 +20,7 @@ from mmddas.trainings import Results, Training, file_stem, run_trainings
 from mmddas.visualization import draw_comparison
 
 from . import wrong_input_ends
+from .arguments import NONE
 
 # `mmddas train`, which does not look for modules in the folder where it is typed, a clone of MMDetection for instance.
 _TRAIN = (
@@ -27,7 +28,6 @@ _TRAIN = (
     "from mmddas_cli import main; sys.argv[1:1] = ['train']; main()"
 )
 TRAIN = ('-c', _TRAIN)
-NONE = 'none'
 # Ends of metrics that are meant where none is named.
 USUAL = ('mAP', 'top1')
 SEED = '{seed}'

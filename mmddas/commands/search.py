@@ -42,7 +42,7 @@ def _process(launcher: str) -> tuple[int, int]:
 
 
 def search_name(args: argparse.Namespace) -> str:
-    """Of the search for a training: of its config, and of its work dir where no other is named."""
+    """The name of a derived search: of its config and, without ``--work-dir``, of its work dir."""
     return f'{Path(args.config).stem}_search'
 
 
@@ -60,6 +60,10 @@ def derived(args: argparse.Namespace, training: Config, prog: str) -> Config | N
         plain.pop(key, None)
         if before.get(key) is not None:
             plain[key] = before[key]
+    of_training = [option for option in args.cfg_options if option.split('.')[0] not in OF_THE_SEARCH]
+    typed = typed_options(args, of_training)
+    if typed:
+        plain.derived_with = typed  # for the report's commands
     found = derive_search(plain, args.config, SearchOptions(**given), processes, changes)
     work_dir = training.work_dir
     path = Path(work_dir, f'{search_name(args)}.py')
@@ -85,6 +89,12 @@ def derived(args: argparse.Namespace, training: Config, prog: str) -> Config | N
     return config
 
 
+def typed_options(args: argparse.Namespace, cfg_options: list[str]) -> list[str]:
+    """What was typed, to be typed again: flags first."""
+    flags = ['--amp'] * args.amp + ['--auto-scale-lr'] * args.auto_scale_lr
+    return [*flags, *(['--cfg-options', *cfg_options] if cfg_options else [])]
+
+
 def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     with wrong_input_ends(parser):
         config = search_config(parser.prog, args)
@@ -106,11 +116,7 @@ def search_config(prog: str, args: argparse.Namespace) -> Config | None:
                 'derived from the config of a training. Change the config, or give --cfg-options'
             )
         config = load_config(args)
-        typed = (
-            ['--amp'] * args.amp
-            + ['--auto-scale-lr'] * args.auto_scale_lr
-            + (['--cfg-options', *args.cfg_options] if args.cfg_options else [])
-        )
+        typed = typed_options(args, args.cfg_options)
         if typed:
             config.typed_options = typed  # for the report's command to go on
         return config

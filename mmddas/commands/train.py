@@ -7,6 +7,7 @@ from mmddas.derivation import set_epochs, set_policy
 from mmddas.engine.hooks import EvaluationRecordHook
 
 from . import wrong_input_ends
+from .arguments import NONE
 
 
 def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
@@ -14,7 +15,7 @@ def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         config = load_config(args)
         check_run(config)
         if args.policy is not None:
-            for place in set_policy(config, args.policy):
+            for place in set_policy(config, None if args.policy == NONE else args.policy):
                 print(f'DDASAugment follows {args.policy}: {place}')
         if args.epochs is not None:
             set_epochs(config, args.epochs)

@@ -52,7 +52,7 @@ class Effects:
 
     @property
     def half_widths(self) -> np.ndarray:
-        """Of the effects' 95% intervals, ``(K,)``: errors times Student's t at their degrees of freedom."""
+        """Half the widths of the 95% intervals, ``(K,)``: errors times Student's t at their degrees of freedom."""
         # The inverse of what scores are made with.
         normal = 1.96 * (8 * self.freedom + 3) / (8 * self.freedom + 1)
         with np.errstate(divide='ignore', invalid='ignore', over='ignore'):

@@ -38,6 +38,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         with contextlib.suppress(OSError):  # some file systems flush no folders; the file is there
             _flush(path.parent)  # the new name
     except OSError as error:
+        if temporary is not None and error.filename is not None and Path(error.filename) not in (path, temporary):
+            raise  # of another file, which it names
         raise OSError(error.errno, f'{error.strerror or error}, while writing', str(path)) from error
     finally:
         if temporary is not None:

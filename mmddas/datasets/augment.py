@@ -134,7 +134,7 @@ class DDASAugment(AppliedPolicy, BaseTransform):
         self, results: dict, sub_policy: Iterable[Candidate | ListedOperation], rng: np.random.Generator
     ) -> dict:
         """Apply one sub-policy to a sample, in place of the sample's entries but not of their arrays."""
-        boxes, horizontal = _boxes_as_array(results.get('gt_bboxes'))
+        boxes, horizontal = boxes_as_array(results.get('gt_bboxes'))
 
         def check(name: str) -> None:
             if not horizontal:
@@ -165,7 +165,7 @@ def _check_loaded(results: dict) -> None:
         )
 
 
-def _boxes_as_array(boxes: object) -> tuple[np.ndarray | None, bool]:
+def boxes_as_array(boxes: object) -> tuple[np.ndarray | None, bool]:
     """``(N, 4)`` xyxy of an array or of MMDetection's boxes, and whether these are horizontal.
 
     Of others it is the boxes around them, where they can be converted to those.

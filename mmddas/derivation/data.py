@@ -246,6 +246,10 @@ def _of_mixtures(step: dict, scope: str | None) -> bool:
 def elsewhere(dataset: dict, ann_file: str | None, data_root: str | None, images: str | None = None) -> dict:
     """S_val's data set from other files: the first of the training's, with these in the place of its own.
 
+    Args:
+        dataset: The training's; stays as it is.
+        ann_file, data_root, images: ``--val-ann``, ``--val-data-root`` and ``--val-images``; None: as in the training.
+
     Raises:
         FileNotFoundError: There is no such file or folder.
         ValueError: The annotation file is a folder, or the data set has no prefix of its images.

@@ -21,7 +21,7 @@ SCHEDULE_KEYS = ('begin', 'end', 'T_max', 'step_size', 'milestones', 'periods', 
 
 
 class Length(NamedTuple):
-    """Of a search.
+    """The length of a search.
 
     Args:
         num_train: Images of S_train.
@@ -29,7 +29,7 @@ class Length(NamedTuple):
         epochs: Passes over S_train.
         batch: Images of a step, on all processes.
         passes: Images forward and backward, in all steps.
-        training_passes: Of the whole training.
+        training_passes: The same of the whole training.
     """
 
     num_train: int

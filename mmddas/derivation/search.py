@@ -144,7 +144,9 @@ def derive_search(
     places, placed = find_places(config), False
     probes = look_at(config, places)
     if scope == 'mmpretrain' and any(found.classes == 1 for found in probes):
-        raise ValueError('The training tells one class apart, for which its loss is 0: a search would learn nothing')
+        raise ValueError(
+            'The training has a single class, for which its loss is always 0: a search would learn nothing'
+        )
     settings = augment_settings(scope, probes)
     if not list(augment_configs(dataset)):
         place_augments(config, settings)
@@ -298,7 +300,7 @@ def _warnings(config: Config, options: SearchOptions, length: Length) -> list[st
         draws = draws_per_operation(space, loop.num_sub_policies, length.steps)
         found.append(
             f'An operation is drawn some {draws:.0f} times, and '
-            f'below {ENOUGH_DRAWS} chance decides which ones lead: --epochs {needed} would do, or a larger --budget'
+            f'below {ENOUGH_DRAWS} chance decides which ones lead: --epochs {needed} is the least, or a larger --budget'
         )
     if options.is_elsewhere:
         s_val = _real_files(loop.policy_dataloader.dataset)

@@ -27,6 +27,7 @@ _OWN = (
     ('custom_hooks', None),
     ('randomness', None),
     ('derived_from', 'Named in the commands of the report.'),
+    ('derived_with', None),
 )
 # What a run reads of a config beside the arguments of its Runner; other nodes are a config's own, for its own use.
 _READ = ('auto_scale_lr', 'compile', 'default_scope', 'find_unused_parameters', 'model_wrapper_cfg', 'runner_type')

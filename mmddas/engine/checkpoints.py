@@ -105,4 +105,5 @@ def latest_checkpoint(work_dir: str | os.PathLike) -> Path | None:
 
 def remove_unfinished(work_dir: str | os.PathLike) -> None:
     """Remove what a killed run has left of files that it was writing."""
-    remove_leftovers(work_dir, *PATTERNS, 'policy.json', 'policy.png', 'last_checkpoint')
+    written = ('policy.json', 'policy.png', 'report.json', 'report.html', 'last_checkpoint')
+    remove_leftovers(work_dir, *PATTERNS, *written)

@@ -1,3 +1,5 @@
+"""A search's log lines."""
+
 import resource
 
 from mmengine.device import is_cuda_available

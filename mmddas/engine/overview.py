@@ -40,7 +40,7 @@ def say_how_long(space: SearchSpace, num_sub_policies: int, steps_per_epoch: int
     if needed is not None:
         print_log(
             f'AN OPERATION IS DRAWN SOME {draws:.0f} TIMES, and below {ENOUGH_DRAWS} chance decides which ones lead: '
-            f'{needed} epochs would do',
+            f'{needed} epochs are the least',
             logger='current',
             level=logging.WARNING,
         )

@@ -34,10 +34,10 @@ def check_whole_numbers(**numbers: object) -> None:
 
 
 def check_views(num_sub_policies: int, sub_policies_per_rank: bool, estimator: PolicyEstimator) -> None:
-    """Raise ValueError, or warn, where a step has one view, of which evidence cannot be made."""
+    """Raise ValueError, or warn, where a step has one sub-policy, of which evidence cannot be made."""
     if num_sub_policies * (get_world_size() if sub_policies_per_rank else 1) > 1:
         return
-    text = 'num_sub_policies=1: evidence is how the views of a step differ, and of one view there is none'
+    text = 'num_sub_policies=1: evidence compares the sub-policies of a step, and one has none to be compared with'
     if isinstance(estimator, ShrinkageEstimator):
         raise ValueError(f'{text}, so that ShrinkageEstimator would leave the policy uniform: take 2 or more')
     print_log(f'{text}: no operation will stand out, however long the search', logger='current', level=logging.WARNING)

@@ -27,6 +27,8 @@ class Facts:
         config: The search's config file, or its name.
         options: What was typed beside it: ``--cfg-options`` and the like.
         training: The config of the training that it was derived from; None where it was not.
+        training_options: What was typed beside that, and is of the training: ``--amp``, then ``--cfg-options``.
+        processes: How many it runs on.
         task: ``'detection'`` or ``'classification'``.
         max_epochs: How many epochs it is to have.
         epochs_done: How many it has had.
@@ -40,6 +42,8 @@ class Facts:
     config: str
     options: list[str] = dataclasses.field(default_factory=list)
     training: str | None = None
+    training_options: list[str] = dataclasses.field(default_factory=list)
+    processes: int = 1
     task: str | None = None
     max_epochs: int = 0
     epochs_done: int = 0

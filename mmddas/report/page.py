@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import shlex
+from itertools import dropwhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,7 +83,9 @@ def write_report(work_dir: str | os.PathLike, comparison: str | os.PathLike | No
     work_dir = Path(work_dir)
     facts = Facts.load(work_dir)
     policy = work_dir / 'policy.json'
-    schedule = PolicySchedule.load(policy) if policy.exists() or facts is None else None
+    # Before its first epoch has ended, a search has none: what lies there is of an earlier one.
+    has_policy = policy.exists() and facts.epochs_done > 0 if facts else True
+    schedule = PolicySchedule.load(policy) if has_policy else None
     facts = facts or Facts(str((schedule.meta or {}).get('config', work_dir.name)), task=schedule.meta.get('task'))
     html = (
         _environment()
@@ -217,19 +220,28 @@ def commands(facts: Facts, work_dir: Path, schedule: PolicySchedule | None) -> l
     policy, training = shlex.quote(str(work_dir / 'policy.json')), facts.training or _FALLBACK_TRAINING
     quoted, found = shlex.quote(training), []
     if schedule is None or len(schedule) < facts.max_epochs:
-        given = facts.config, '--work-dir', str(work_dir), '--resume', *facts.options
-        command = f'mmddas search {shlex.join(given)}'
-        found.append(('Go on where it was interrupted', command))
+        given = shlex.join(['--work-dir', str(work_dir), '--resume', *facts.options])
+        config = shlex.quote(facts.config)
+        if facts.processes == 1:
+            found.append(('Go on where it was interrupted', f'mmddas search {config} {given}'))
+        else:
+            reason = f'Go on where it was interrupted, with as many processes ({facts.processes})'
+            found.append((reason, f'bash tools/dist_search.sh {config} {facts.processes} {given}'))
     sheet = shlex.quote(str(work_dir / 'augmented.png'))
+    of_training, of_data = facts.training_options, [*dropwhile('--cfg-options'.__ne__, facts.training_options)]
+    browse = f'mmddas browse {quoted} --policy {policy} --out {sheet}'
+    train = f'mmddas train {quoted} --policy {policy}'
+    compare = f'mmddas compare {quoted} --policies none uniform trivialaugment {policy} --seeds 5'
     return [
         *found,
-        ('Look at training images under the policy', f'mmddas browse {quoted} --policy {policy} --out {sheet}'),
-        ('Train with it', f'mmddas train {quoted} --policy {policy}'),
-        (
-            'Does it help? Compare before you rely on it',
-            f'mmddas compare {quoted} --policies none uniform trivialaugment {policy} --seeds 5',
-        ),
+        ('Look at training images under the policy', _with(browse, of_data)),
+        ('Train with it', _with(train, of_training)),
+        ('Does it help? Compare before you rely on it', _with(compare, of_data)),
     ]
+
+
+def _with(command: str, options: list[str]) -> str:
+    return f'{command} {shlex.join(options)}' if options else command
 
 
 def _by_candidate(facts: Facts) -> list[tuple[str, list]]:

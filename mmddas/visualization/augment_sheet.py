@@ -13,6 +13,7 @@ import numpy as np
 from mmddas import ops
 from mmddas.core.files import atomic_path
 from mmddas.datasets import DDASAugment
+from mmddas.datasets.augment import boxes_as_array
 from mmddas.datasets.search import seeded
 from mmddas.datasets.walk import augments_within, inner_datasets, transforms_of
 
@@ -191,20 +192,25 @@ def write_image(image: np.ndarray, path: str | os.PathLike) -> None:
     """Write an image atomically; the suffix gives the format.
 
     Raises:
-        ValueError: OpenCV knows no such format.
+        ValueError: OpenCV knows no such format, or the format has no images so large.
     """
     suffix = Path(path).suffix
     if not suffix or not cv2.haveImageWriter(f'image{suffix}'):
         raise ValueError(f'{str(path)!r}: the suffix gives the format; try .png or .jpg')
     with atomic_path(path) as temporary:
-        temporary.write_bytes(cv2.imencode(suffix, image)[1].tobytes())
+        written, content = cv2.imencode(suffix, image)
+        if not written:
+            raise ValueError(
+                f'{str(path)!r}: {image.shape[1]} x {image.shape[0]} pixels are too many for {suffix}; try .png, or '
+                'fewer samples (--num)'
+            )
+        temporary.write_bytes(content.tobytes())
 
 
 def _as_array(boxes: object) -> np.ndarray:
-    """``(N, 4)`` of an array, of MMDetection's boxes, or of None."""
-    if boxes is None:
-        return np.zeros((0, 4), np.float32)
-    return boxes if isinstance(boxes, np.ndarray) else boxes.numpy()
+    """``(N, 4)`` of an array, of MMDetection's boxes (those around others), or of None."""
+    found, _ = boxes_as_array(boxes)
+    return np.zeros((0, 4), np.float32) if found is None else found
 
 
 def _lines(text: str) -> int:

@@ -101,3 +101,10 @@ def test_a_file_with_another_text_is_kept_under_a_name_of_its_own(tmp_path):
         'search_1.py': 'one',
         'search_2.py': 'two',
     }
+
+
+def test_an_error_of_another_file_names_that_file_alone(tmp_path):
+    missing = tmp_path / 'missing.json'
+    with pytest.raises(FileNotFoundError) as error, atomic_path(tmp_path / 'a.json'), atomic_path(tmp_path / 'b.json'):
+        missing.read_text()
+    assert error.value.filename == str(missing) and 'while writing' not in str(error.value)

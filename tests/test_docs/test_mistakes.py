@@ -199,7 +199,9 @@ search_mistake('An operation does not exist', search_space=[('Spin', 1)])
 search_mistake('A candidate is listed twice', search_space=['Equalize', 'Equalize'])
 search_mistake('N_o is below 1', num_ops=0)
 search_mistake('L^ is below 1', num_sub_policies=0)
-search_mistake('A step has one view', num_sub_policies=1, estimator=dict(type='ShrinkageEstimator'), policy_optim=None)
+search_mistake(
+    'A step has one sub-policy', num_sub_policies=1, estimator=dict(type='ShrinkageEstimator'), policy_optim=None
+)
 search_mistake(
     'S_val is loaded as for an evaluation',
     lambda config: config.train_cfg.policy_dataloader.dataset.pipeline.insert(1, dict(type='Resize', scale=(64, 64))),

@@ -91,6 +91,21 @@ def test_the_commands_are_complete(work_dir):
     assert '--resume' not in Page(write_report(work_dir)).text
 
 
+def test_the_commands_for_a_training_say_what_was_said_for_the_search(work_dir):
+    facts(training_options=['--amp', '--cfg-options', 'data_root=my data/'], processes=4).save(work_dir)
+    page = Page(write_report(work_dir))
+    policy_file, options = f'{work_dir}/policy.json', "--cfg-options 'data_root=my data/'"
+    assert f'with as many processes (4): bash tools/dist_search.sh my_search.py 4 --work-dir {work_dir}' in page.text
+    assert f'mmddas train my_training.py --policy {policy_file} --amp {options}' in page.text
+    assert f'--out {work_dir}/augmented.png {options}' in page.text and f'--seeds 5 {options}' in page.text
+
+
+def test_a_search_that_has_just_begun_has_found_nothing_yet(work_dir):
+    facts(epochs_done=0, epoch_seconds=[]).save(work_dir)  # beside an earlier one's policy.json
+    page = Page(write_report(work_dir))
+    assert 'Epoch 0 of 5' in page.text and policy().findings.sentence(3) not in page.text
+
+
 def test_a_policy_alone_has_a_report(tmp_path):
     policy(1, evidence=False).save(tmp_path / 'policy.json')
     page = Page(write_report(tmp_path))

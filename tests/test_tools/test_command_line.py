@@ -211,6 +211,8 @@ def test_what_is_said_of_a_derived_search_is_in_its_file(shapes, tmp_path, capsy
         assert config.default_hooks.checkpoint.interval == 500 and not config.default_hooks.checkpoint.by_epoch
     assert written.load_from == 'coco.pth' and runs.load_from == str(tmp_path / 'stopped.pth')
     assert 'gloo' not in written.pretty_text  # of this machine, which may have no GPU
+    # For the report, whose commands train as is searched for here.
+    assert written.derived_with == ['--cfg-options', 'load_from=coco.pth', *map(str, loaders)]
     with pytest.raises(ValueError, match='the length of a search that is derived is --epochs'):
         search_config('mmddas search', parser.parse_args([*given, 'train_cfg.max_epochs=3', '--resume']))
 
@@ -300,6 +302,15 @@ def test_training_without_the_policy_file_says_where_it_was_expected(run_tool, s
     options += [f'val_evaluator.ann_file={shapes}/annotations/test.json']
     with pytest.raises(FileNotFoundError, match='no policy file .*policy.json.*; a search writes'):
         run_tool('train.py', TRAIN, '--work-dir', tmp_path, '--cfg-options', *options)
+
+
+def test_a_training_without_the_policy_that_its_config_has(run_tool, shapes, tmp_path):
+    options = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=2', f'policy_file={tmp_path}/policy.json']
+    options += [f'val_evaluator.ann_file={shapes}/annotations/test.json']
+    loaders = small(shapes, 'train_dataloader', 'val_dataloader')
+    run_tool('train.py', TRAIN, '--policy', 'none', '--work-dir', tmp_path, '--cfg-options', *options, *loaders)
+    assert (tmp_path / 'epoch_1.pth').exists()
+    assert 'DDASAugment' not in str(Config.fromfile(tmp_path / TRAIN.name).train_dataloader)
 
 
 def of_kind(kind: str) -> list[Path]:

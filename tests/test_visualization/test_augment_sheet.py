@@ -165,6 +165,29 @@ def test_the_tool_shows_an_image_under_every_operation(coco, run):
     assert (coco / 'same.png').read_bytes() == (coco / 'out.png').read_bytes()
 
 
+def test_of_images_of_one_name_the_boxes_are_those_of_its_folder(tmp_path):
+    images = [dict(id=number, file_name=f'cam{number}/a.png') for number in (1, 2)]
+    boxes = [dict(id=number, image_id=number, bbox=[number, 0, 5, 5]) for number in (1, 2)]
+    (tmp_path / 'all.json').write_text(json.dumps(dict(images=images, annotations=boxes)))
+    data = type('Data', (list,), dict(get_data_info=list.__getitem__))(
+        dict(img_path=str(tmp_path / entry['file_name']), instances=[dict(bbox=[entry['id'], 0, 5, 5])])
+        for entry in images
+    )
+    for number in (1, 2):
+        image = str(tmp_path / f'cam{number}' / 'a.png')
+        assert browse.coco_boxes(str(tmp_path / 'all.json'), image)[0, 0] == number
+        assert browse.dataset_boxes(data, image)[0, 0] == number
+    with pytest.raises(ValueError, match='several images named .*cam1.*cam2'):
+        browse.dataset_boxes(data, str(tmp_path / 'a.png'))
+
+
+def test_a_sheet_that_its_format_cannot_hold_leaves_the_file_that_was_there(tmp_path):
+    (tmp_path / 'sheet.jpg').write_bytes(b'before')
+    with pytest.raises(ValueError, match='8 x 66000 pixels are too many for .jpg; try .png'):
+        write_image(np.zeros((66000, 8, 3), np.uint8), tmp_path / 'sheet.jpg')
+    assert (tmp_path / 'sheet.jpg').read_bytes() == b'before'
+
+
 def test_the_tool_shows_training_data_under_a_policy(coco, policy, run):
     policy.save(coco / 'policy.json')
     # Epoch 2 of 4 belongs to the first of the two snapshots.

@@ -26,7 +26,7 @@ PAIRS = [('uniform:' + space, 'recommended_' + space) for space in ('detection',
 
 def values_of(path: Path) -> dict[str, dict[int, float]]:
     """The metric after the last epoch, by row and seed; a searched policy has the name of its file, without seed."""
-    return {Path(row.policy).stem.removesuffix('_{seed}'): row.values for row in rows_of(path)}
+    return {Path(row.policy).name.replace('_{seed}', '').replace('.json', ''): row.values for row in rows_of(path)}
 
 
 def noise(values: dict[str, dict[int, float]]) -> float:
@@ -52,11 +52,12 @@ def main() -> None:
     if (args.first is None) != (args.then is None):
         parser.error('--first and --then name two rows')
     pairs = PAIRS if args.first is None else [(args.first, args.then)]
-    units = {}
+    units, found = {}, set()
     for path in sorted(args.results.glob('*.jsonl')):
         if not (ROOT / f'configs/comparisons/{path.stem}.py').exists():
             continue
         values = values_of(path)
+        found |= values.keys()
         for first, then in pairs:
             difference = Difference.of(values.get(then, {}), values.get(first, {}))
             if difference is None:
@@ -68,6 +69,9 @@ def main() -> None:
                 continue
             for seed in values[then].keys() & values[first].keys():
                 units[path.stem, then, seed] = (values[then][seed] - values[first][seed]) / unit
+    lacking = {args.first, args.then} - found - {None}
+    if lacking:
+        parser.error(f'no file has a row {" or ".join(sorted(lacking))}; there are {", ".join(sorted(found))}')
     if len(units) > 1:
         means = {path: np.mean([units[key] for key in units if key[0] == path]) for path, *_ in units}
         for counted, values in (('pairs', units), ('configs', means)):

@@ -11,7 +11,6 @@ are those of clean images in the end, as in the test.
 """
 
 import argparse
-import json
 import signal
 import statistics
 import sys
@@ -92,8 +91,7 @@ def main() -> None:
         files = {}
         for op in args.only or found:
             files[op] = work_dir / f'{op}.json'
-            files[op].parent.mkdir(parents=True, exist_ok=True)
-            files[op].write_text(json.dumps(found[op].to_dict()), encoding='utf-8')
+            found[op].save(files[op])
         command = (str(ROOT / 'tools/train.py'), args.config, '--resume', '--cfg-options')
         trainings = [
             Training(op, seed, (*command, f'policy_file={file}')) for seed in args.seeds for op, file in files.items()

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mmddas.core.files import write_text
+
 REQUIRED_KEYS = {
     'images': ('id', 'file_name'),
     'annotations': ('image_id', 'category_id'),
@@ -97,7 +99,7 @@ def write_search_split(
     for name, subset in {'train': train, 'val': val}.items():
         subset['info']['search_subset']['source'] = ann_file.name
         path = out_dir / f'{ann_file.stem}_search_{name}.json'
-        _write_atomically(path, subset)
+        write_text(path, json.dumps(subset))
         written[path] = subset
     return written
 
@@ -185,6 +187,7 @@ def completed(annotations: dict) -> tuple[dict, list[str]]:
 
 
 def check_format(annotations: dict) -> None:
+    """Raise ValueError, with the place, for what is not in COCO's format, or has two images of one id."""
     if not isinstance(annotations, dict):
         raise ValueError(f"not COCO's format: an object is expected at the top, not {type(annotations).__name__}")
     for key, fields in REQUIRED_KEYS.items():
@@ -246,14 +249,3 @@ def _subset(annotations: dict, image_ids: set, record: dict) -> dict:
 
 def _boxes_per_class(annotations: dict) -> Counter:
     return Counter(a['category_id'] for a in annotations['annotations'] if not a.get('iscrowd', 0))
-
-
-def _write_atomically(path: Path, content: dict) -> None:
-    """Leave the old file or the whole new one, whatever happens."""
-    # not `tempfile`: its files are readable by their owner only
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        temporary.write_text(json.dumps(content), encoding='utf-8')
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

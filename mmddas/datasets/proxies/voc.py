@@ -34,10 +34,15 @@ class VOCFolder(NamedTuple):
 def read_voc_folder(folder: str | os.PathLike) -> VOCFolder:
     """Read the XML files in a folder and below, each with its image, as COCO's annotations.
 
-    The image of an XML file has its name, or is the one that its ``filename`` names; it may lie in any folder below. Of
-    several, that of both names comes first, then those of the XML file's name and the suffix of ``filename``, which may
-    be of a time before the files were renamed or copied, then those of ``filename``; of these the nearest.
-    Boxes are those that MMDetection's ``XMLDataset`` makes of them: corners less 1, as VOC counts pixels from 1.
+    The image of an XML file has its name, or is the one that its ``filename`` names; it may lie in any folder below.
+    Where several do, it is
+
+    1. the one that has both names;
+    2. else one with the XML file's name and the suffix of ``filename``, which may be older than the files' names;
+    3. else one that ``filename`` names;
+
+    and of equals the nearest. Boxes are those that MMDetection's ``XMLDataset`` makes of them: corners less 1, as VOC
+    counts pixels from 1.
     Objects that are ``difficult`` become crowd regions, which neither training nor evaluation counts. Categories are
     the names that occur, sorted; ids and order come from the paths.
 
@@ -108,7 +113,7 @@ def _read(file: Path) -> tuple[str, tuple[int, int] | None, list[tuple[str, list
         raise ValueError(f"'{file}' is not XML: {error}") from error
     if root.tag != 'annotation':
         raise ValueError(f"'{file}' is not an annotation of Pascal VOC: <annotation> is expected, not <{root.tag}>")
-    size = [int(float(root.findtext(f'size/{side}') or 0)) for side in ('width', 'height')]
+    size = [_whole(root.findtext(f'size/{side}')) for side in ('width', 'height')]
     objects = []
     for item in root.iter('object'):
         name = (item.findtext('name') or '').strip()
@@ -125,9 +130,17 @@ def _read(file: Path) -> tuple[str, tuple[int, int] | None, list[tuple[str, list
     return (root.findtext('filename') or '').strip(), tuple(size) if min(size) > 0 else None, objects
 
 
+def _whole(text: str | None) -> int:
+    """A number of pixels; 0 where there is none."""
+    try:
+        return int(float(text))
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
 def _distance(image: Path, file: Path) -> int:
     """How many folders lie between an image and an XML file."""
-    shared = len(os.path.commonpath([image.parent, file.parent]).split(os.sep))
+    shared = len(os.path.commonprefix([image.parent.parts, file.parent.parts]))
     return len(image.parent.parts) + len(file.parent.parts) - 2 * shared
 
 

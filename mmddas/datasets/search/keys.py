@@ -33,7 +33,7 @@ class SampleKey(NamedTuple):
     occurrence: int = 0
 
     def seed(self, *use: int) -> tuple[int, ...]:
-        """Of the random numbers of this use."""
+        """What the sample's random numbers for ``use`` are seeded by."""
         return self.epoch, self.batch, self.index, *use, *((self.occurrence,) if self.occurrence else ())
 
 

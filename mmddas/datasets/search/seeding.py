@@ -33,7 +33,7 @@ def preserved_generators() -> Iterator[None]:
 
 @contextmanager
 def seeded(*key: int) -> Iterator[None]:
-    """Both of the above."""
+    """Within the block the global generators are a function of ``key``; afterwards they are as they were."""
     with preserved_generators():
         seed_generators(*key)
         yield

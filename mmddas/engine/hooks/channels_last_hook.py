@@ -1,3 +1,5 @@
+"""A network in channels-last memory."""
+
 import torch
 from mmengine.hooks import Hook
 from mmengine.logging import print_log

@@ -1,3 +1,5 @@
+"""A search's figure, drawn as it goes on."""
+
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner

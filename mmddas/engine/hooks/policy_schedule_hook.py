@@ -1,3 +1,5 @@
+"""A searched schedule, replayed in a training."""
+
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
@@ -120,7 +122,9 @@ class PolicyScheduleHook(Hook):
 def _is_switched_in(runner: Runner) -> bool:
     """Whether MMDetection's PipelineSwitchHook or MMPretrain's SwitchRecipeHook will bring a DDASAugment."""
     switched = [getattr(hook, 'switch_pipeline', None) for hook in runner.hooks]
-    recipes = [recipe for hook in runner.hooks for recipe in (getattr(hook, 'schedule', None) or {}).values()]
+    # Other hooks have a schedule of another kind: ProfilerHook a function.
+    schedules = [hook.schedule for hook in runner.hooks if isinstance(getattr(hook, 'schedule', None), dict)]
+    recipes = [recipe for schedule in schedules for recipe in schedule.values()]
     built = [recipe['train_pipeline'].transforms for recipe in recipes if 'train_pipeline' in recipe]
     return any(type_name(step) == 'DDASAugment' for pipeline in switched for step in pipeline or ()) or any(
         isinstance(step, DDASAugment) for pipeline in built for step in pipeline

@@ -1,3 +1,5 @@
+"""A search's policy, written as it goes on."""
+
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -6,7 +8,7 @@ from mmddas.core import AugmentationPolicy, PolicySchedule
 
 
 def leading(schedule_or_policy: PolicySchedule | AugmentationPolicy, count: int = 3) -> str:
-    """The most probable candidates and how many times the uniform probability they have, as text; none, all alike."""
+    """The likeliest candidates and how many times the uniform probability they have, as text; ``'none'``, all alike."""
     if isinstance(schedule_or_policy, PolicySchedule):
         probs = schedule_or_policy.snapshots[-1].op_probs
     else:

@@ -1,3 +1,5 @@
+"""A search's bar in a terminal."""
+
 from __future__ import annotations
 
 from mmengine.hooks import Hook

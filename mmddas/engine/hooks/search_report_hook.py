@@ -1,3 +1,5 @@
+"""A search's report, written as it goes on."""
+
 from __future__ import annotations
 
 import time
@@ -44,6 +46,8 @@ class SearchReportHook(Hook):
             config=config_file(runner),
             options=[*runner.cfg.get('typed_options', ())],
             training=runner.cfg.get('derived_from'),
+            training_options=[*runner.cfg.get('derived_with', ())],
+            processes=runner.world_size,
             task=TASKS.get(runner.cfg.get('default_scope')),
             max_epochs=loop.max_epochs,
             epochs_done=loop.epoch,

@@ -177,12 +177,14 @@ def test_xml_files_that_lack_something(voc):
     ]
 
 
-def test_of_several_images_of_a_name_the_nearest_one_is_meant(tmp_path):
+def test_of_several_images_of_a_name_the_nearest_one_is_meant(tmp_path, monkeypatch):
     for camera in ('front', 'rear'):
         draw_image(tmp_path / camera / '1.png', 0)
         write_xml(tmp_path / camera / '1.xml', '1.png', [('cat', [1, 1, 5, 5])])
-    names = [image['file_name'] for image in read_voc_folder(tmp_path).annotations['images']]
-    assert names == ['front/1.png', 'rear/1.png']
+    monkeypatch.chdir(tmp_path)
+    for folder in (tmp_path, '.'):
+        names = [image['file_name'] for image in read_voc_folder(folder).annotations['images']]
+        assert names == ['front/1.png', 'rear/1.png']
 
 
 def test_an_image_of_both_names_goes_before_one_that_is_nearer(tmp_path):
