@@ -23,7 +23,7 @@ DERIVED = (
     (
         '--space',
         str,
-        'detection, detection_wide, cifar, cifar_release or imagenet: the candidates (default: what suits the task and the images)',
+        'detection, detection_wide, cifar, cifar_release or imagenet: the candidates (default: by task and images)',
     ),
 )
 _EPOCHS_HELP = "in place of the config's; the rates' schedule follows"
@@ -152,7 +152,7 @@ def split(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--overwrite', action='store_true', help='replace another split that is in the folder')
     parser.add_argument(
         '--config',
-        help='write a training on these images too, like this one: yours, or a packaged one (mmdet::..., mmpretrain::...)',
+        help='write a training on these images too, as this one, yours or packaged (mmdet::..., mmpretrain::...)',
     )
 
 

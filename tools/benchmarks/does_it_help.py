@@ -9,6 +9,8 @@ come. To be run in the checkout, beside ``data/``.
 """
 
 import argparse
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -74,6 +76,7 @@ def search(args: argparse.Namespace, config: Config, kind: str, space: str, seed
     run([*command, '--work-dir', work_dir, '--resume', '--cfg-options', *settings], work_dir / 'search.log')
     Results(DATA / f'{name}_searches.jsonl').add(dict(name=kept.stem, seconds=round(time.monotonic() - began)))
     PolicySchedule.load(work_dir / 'policy.json').save(kept)
+    shutil.rmtree(work_dir)  # a search that is wanted anew begins anew
     return files
 
 
@@ -94,10 +97,13 @@ def trained_network(args: argparse.Namespace, config: Config, seed: int) -> Path
 
 
 def run(command: list, log: Path) -> None:
-    """A tool of this repository, and what it prints into a file."""
+    """A tool of this repository on one thread, as trainings are, and what it prints into a file."""
     print(f'{log} is being written', flush=True)
+    environment = dict(os.environ, OMP_NUM_THREADS='1')
     with log.open('ab') as file:
-        subprocess.run([sys.executable, *map(str, command)], check=True, stdout=file, stderr=subprocess.STDOUT)
+        subprocess.run(
+            [sys.executable, *map(str, command)], check=True, stdout=file, stderr=subprocess.STDOUT, env=environment
+        )
 
 
 def source_of(kind: str) -> str:

@@ -25,6 +25,8 @@ from mmddas.trainings import Results, Training, run_trainings
 
 ROOT = Path(__file__).parents[2]
 TOTAL_PROB = 0.5
+# Of so many parts of a training the last one is clean.
+CLEAN_OF = 60
 
 
 def policies(preset: str, clean_end: bool = False) -> dict[str, PolicySchedule]:
@@ -36,7 +38,7 @@ def policies(preset: str, clean_end: bool = False) -> dict[str, PolicySchedule]:
         uniform = PolicySnapshot(TOTAL_PROB, np.full(len(alone), 1 / len(alone)))
         snapshots = [uniform]
         if clean_end:
-            snapshots = [uniform] * 59 + [PolicySnapshot(0.0, uniform.op_probs)]
+            snapshots = [uniform] * (CLEAN_OF - 1) + [PolicySnapshot(0.0, uniform.op_probs)]
         found['none' if op == 'Identity' else op] = PolicySchedule(alone, snapshots)
     return found
 
@@ -80,7 +82,10 @@ def main() -> None:
 
     name = Path(args.config).stem + '_clean_end' * args.clean_end
     results = Results(args.results or ROOT / f'docs/data/yardstick/{name}.jsonl')
-    settings = Config.fromfile(args.config).yardstick
+    config = Config.fromfile(args.config)
+    settings = config.yardstick
+    if args.clean_end and config.train_cfg.max_epochs < CLEAN_OF:
+        parser.error(f'--clean-end leaves the last of {CLEAN_OF} parts clean: {args.config} has fewer epochs')
     if not args.table:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit('Told to stop; the same command goes on'))
         found = policies(settings.preset, args.clean_end)
