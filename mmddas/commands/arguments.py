@@ -23,7 +23,7 @@ DERIVED = (
     (
         '--space',
         str,
-        'detection, detection_wide, cifar, cifar_release or imagenet: the candidates (default: by task and images)',
+        'the candidates: detection, detection_wide, cifar, cifar_release, imagenet (default: by task and images)',
     ),
 )
 _EPOCHS_HELP = "in place of the config's; the rates' schedule follows"

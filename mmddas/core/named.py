@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .presets import PRESETS
+from .presets import PRESET_TASKS, PRESETS
 from .schedule import PolicySchedule
 from .search_space import Candidate, SearchSpace
 from .snapshots import PolicySnapshot
@@ -98,8 +98,9 @@ def _generated(name: str, settings: list[str], space: str) -> PolicySchedule:
             raise ValueError(f'{name} takes a search space, one of {sorted(PRESETS)}, and {takes}; got {setting!r}')
         given[key] = _number(name, key, text)
     schedule = GENERATED[name](space, **given)
-    task = 'detection' if space.startswith('detection') else 'classification'
-    schedule.meta = dict(task=task, name=':'.join([name, space, *(f'{key}={value}' for key, value in given.items())]))
+    schedule.meta = dict(
+        task=PRESET_TASKS[space], name=':'.join([name, space, *(f'{key}={value}' for key, value in given.items())])
+    )
     return schedule
 
 

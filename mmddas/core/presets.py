@@ -83,3 +83,5 @@ PRESETS = {
     'cifar_release': _classification(_RELEASED, (0, 2, 10, 14)),
     'imagenet': _classification(_WITH_CUTOUT, (7, 14)),
 }
+# What each of them is for.
+PRESET_TASKS = {name: 'detection' if name.startswith('detection') else 'classification' for name in PRESETS}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from .presets import PRESETS
+from .presets import PRESET_TASKS, PRESETS
 
 # Far beyond what is of use (published policies have 2 or 3); keeps a wrong file from asking for the impossible.
 MAX_NUM_OPS = 100
@@ -67,6 +68,28 @@ class SearchSpace:
         if name not in PRESETS:
             raise ValueError(f'Unknown search space {name!r}; presets are {sorted(PRESETS)}')
         return cls(PRESETS[name], num_ops)
+
+    @classmethod
+    def register(cls, name: str, candidates: Iterable[Candidate | Sequence | str], task: str = 'detection') -> None:
+        """Give candidates a name, which is then as good as a preset's: ``--space NAME``, ``uniform:NAME``.
+
+        Args:
+            name: A new one, or one that has the same candidates.
+            candidates: As of the class, operations of your own among them.
+            task: ``'detection'`` or ``'classification'``.
+
+        Raises:
+            ValueError: The name is taken, or cannot stand in a policy's name; the candidates are not valid; there is no
+                such task.
+        """
+        found = tuple(tuple(candidate) for candidate in cls(candidates).candidates)
+        if not re.fullmatch(r'\w+', name):
+            raise ValueError(f'The name of a search space has letters, digits and _ alone, got {name!r}')
+        if task not in PRESET_TASKS.values():
+            raise ValueError(f'A search space is for one of {sorted(set(PRESET_TASKS.values()))}, got {task!r}')
+        if PRESETS.get(name, found) != found:
+            raise ValueError(f'There is a search space {name!r} already, with other candidates: take another name')
+        PRESETS[name], PRESET_TASKS[name] = found, task
 
     def __len__(self) -> int:
         """K."""

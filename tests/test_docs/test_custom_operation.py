@@ -14,6 +14,8 @@ from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 
 from mmddas import ops
+from mmddas.core import SearchSpace, load_policy
+from mmddas.core.presets import PRESET_TASKS, PRESETS
 from mmddas.datasets import DDASAugment
 
 PAGE = Path(__file__).parents[2] / 'docs' / 'custom_operations.md'
@@ -29,7 +31,7 @@ def folder(tmp_path, monkeypatch) -> Path:
         path.write_text(code.replace('mmddas::ddas/', './'))
     (folder / 'my_package' / '__init__.py').touch()
     monkeypatch.syspath_prepend(folder)
-    with mock.patch.dict(ops.OPERATIONS):
+    with mock.patch.dict(ops.OPERATIONS), mock.patch.dict(PRESETS), mock.patch.dict(PRESET_TASKS):
         yield folder
     for name in [name for name in sys.modules if name.split('.')[0] == 'my_package']:
         del sys.modules[name]
@@ -94,3 +96,20 @@ def test_a_config_brings_the_operations_into_a_search(folder, search_config):
         tuple(pair) for pair in config.train_cfg.search_space
     ]
     assert np.ptp(policy['epochs'][0]['op_probs']) > 0
+
+
+def test_a_space_of_ones_own_goes_by_its_name(folder):
+    import_modules_from_strings(['my_package.spaces'])
+    space = SearchSpace.preset('detection_and_mine')
+    assert len(space) == len(SearchSpace.preset('detection')) + 3
+    policy = load_policy('uniform:detection_and_mine')
+    assert policy.space == space and policy.meta['task'] == 'detection'
+    SearchSpace.register('detection_and_mine', space.candidates)  # a module that is imported anew
+    for name, candidates, task, message in (
+        ('detection', ['Gamma'], 'detection', "There is a search space 'detection' already"),
+        ('a:b', ['Gamma'], 'detection', "letters, digits and _ alone, got 'a:b'"),
+        ('other', ['Gamma'], 'mmdet', "is for one of .*, got 'mmdet'"),
+        ('other', ['Gamma', 'Gamma'], 'detection', 'listed more than once: Gamma'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            SearchSpace.register(name, candidates, task)
