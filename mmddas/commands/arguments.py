@@ -15,6 +15,11 @@ DERIVED = (
     ('--val-share', float, "S_val's share of the training images (default: 1/3)"),
     ('--num-train', int, 'images of S_train'),
     ('--num-val', int, 'images of S_val'),
+    (
+        '--split-seed',
+        int,
+        'another draw of S_train and S_val, to see how much a policy is of these images (default: 0)',
+    ),
     ('--val-ann', str, 'S_val from this annotation file, of images that the model will meet; not the test data'),
     ('--val-images', str, "the folder of its images (default: the training's)"),
     ('--val-data-root', str, 'S_val from below this folder, where it lies as the training images do below theirs'),

@@ -1,6 +1,7 @@
 """The command ``show``."""
 
 import argparse
+from itertools import combinations
 
 from mmddas.core import PolicySchedule, load_policy
 from mmddas.policy_table import policy_table
@@ -38,3 +39,10 @@ def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         for name, schedule in schedules.items():
             if schedule.findings is not None:
                 print(f'\nEvidence in {name}: {schedule.findings.sentence(len(schedule))}')
+        for (name, one), (other_name, other) in combinations(schedules.items(), 2):
+            if (
+                one.findings is not None
+                and other.findings is not None
+                and (said := one.findings.agreement(other.findings))
+            ):
+                print(f'\n{name} and {other_name}: {said}')

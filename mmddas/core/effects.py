@@ -110,6 +110,28 @@ class Findings:
         needed = _normal_quantile(FALSE_DISCOVERY_RATE * rank / len(scores) / 2)
         return self.operations[row], math.ceil(epochs * max((needed / scores[row]) ** 2, 1.0))
 
+    def agreement(self, other: Findings) -> str:
+        """How far two searches agree on the operations that both know, in words; empty where these are fewer than five.
+
+        The rank correlation of their effects with its 95% interval (Fisher's transformation, its variance by Bonett and
+        Wright, 2000), and the operations that stand out in both, to the other side.
+        """
+        mine, its = (
+            dict(zip(found.operations, found.operation_effects.effect, strict=True)) for found in (self, other)
+        )
+        names = [name for name in mine if math.isfinite(mine[name]) and math.isfinite(its.get(name, math.nan))]
+        if len(names) < 5:
+            return ''
+        ranks = [np.argsort(np.argsort([found[name] for name in names])) for found in (mine, its)]
+        correlation = float(np.corrcoef(ranks)[0, 1])
+        error = math.sqrt((1 + correlation**2 / 2) / (len(names) - 3))
+        middle = math.atanh(min(max(correlation, -0.999), 0.999))
+        low, high = math.tanh(middle - 1.96 * error), math.tanh(middle + 1.96 * error)
+        text = f'ranks of {len(names)} operations agree by {correlation:.2f} ({low:.2f} to {high:.2f})'
+        sure = [{*np.array(found.operations)[found.operation_effects.stand_out()]} for found in (self, other)]
+        turned = [name for name in names if name in sure[0] & sure[1] and mine[name] * its[name] < 0]
+        return text + (f'; they stand out to opposite sides: {", ".join(turned)}' if turned else '')
+
     def to_dict(self) -> dict:
         """For a policy's file; what is not known is None."""
         named = zip(self.operations, self.operation_effects.rows(), strict=True)

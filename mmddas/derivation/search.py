@@ -52,6 +52,7 @@ class SearchOptions:
         budget: A search's cost, as a share of the training's.
         epochs: A search's length, in the place of the budget.
         space: A preset of candidates.
+        split_seed: What S_train and S_val are drawn by.
 
     Raises:
         ValueError: One of the numbers is out of its range.
@@ -66,6 +67,7 @@ class SearchOptions:
     budget: float = 0.25
     epochs: int | None = None
     space: str | None = None
+    split_seed: int = 0
 
     def __post_init__(self) -> None:
         if self.val_share is not None and not 0 < self.val_share < 1:
@@ -76,6 +78,8 @@ class SearchOptions:
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise ValueError(f'--{name.replace("_", "-")} is a number of at least 1, got {number}')
+        if self.split_seed < 0:
+            raise ValueError(f'--split-seed is a number of at least 0, got {self.split_seed}')
         for name in ('num_val', 'val_share'):
             if getattr(self, name) is not None and self.is_elsewhere:
                 raise ValueError(
@@ -172,8 +176,8 @@ def derive_search(
     )
     train_numbers = shares(counts, length.num_train)
     left = [count - number for count, number in zip(counts, train_numbers, strict=True)]
-    s_train = take(unrepeated(dataset), train_numbers, [0] * len(counts), SEED)
-    s_val = val_elsewhere or take(clean, shares(left, length.num_val), train_numbers, SEED)
+    s_train = take(unrepeated(dataset), train_numbers, [0] * len(counts), options.split_seed)
+    s_val = val_elsewhere or take(clean, shares(left, length.num_val), train_numbers, options.split_seed)
 
     _set_up(config, s_train, s_val, length, batch, options, probes, scope)
     config.merge_from_dict(changes)
@@ -268,7 +272,7 @@ def _lines(
     draws = draws_per_operation(space, loop.num_sub_policies, length.steps)
     return [
         f'{"from":10}{source}, {sum(counts):,} training images',
-        f'{"S_train":10}{length.num_train:,} of these, each class in its proportion (seed {SEED})',
+        f'{"S_train":10}{length.num_train:,} of these, each class in its proportion (seed {options.split_seed})',
         f'{"S_val":10}{length.num_val:,} of {val}, loaded without {", ".join(without)}',
         f'{"place":10}{where}{"".join(f", {key}={value!r}" for key, value in settings.items()) if placed else ""}',
         f'{"space":10}{name}: {_counted(len(space), "candidate")}, {loop.num_ops} in a sub-policy',

@@ -271,3 +271,24 @@ def test_intervals_are_of_students_t(freedom):
     assert effects.half_widths[0] == pytest.approx(0.2 * stats.t.ppf(0.975, freedom), rel=0.05)
     edge = Effects(effects.draws, effects.half_widths, effects.error, effects.freedom)
     assert edge.scores[0] == pytest.approx(1.96)  # an interval that just reaches 0
+
+
+def test_two_searches_say_how_far_they_agree():
+    names = [f'op{number}' for number in range(12)]
+
+    def found(effect: np.ndarray, operations: list[str] = names) -> Findings:
+        columns = np.full(len(effect), 100.0), effect, np.full(len(effect), 0.1), np.full(len(effect), 50.0)
+        return Findings(100, operations, Effects(*columns), Effects(*columns))
+
+    effect = np.linspace(-1, 1, 12)
+    assert found(effect).agreement(found(effect)).startswith('ranks of 12 operations agree by 1.00 (')
+    turned = effect.copy()
+    turned[[0, 11]] = turned[[11, 0]]
+    said = found(effect).agreement(found(turned, names))
+    expected = stats.spearmanr(effect, turned).statistic
+    assert said.startswith(f'ranks of 12 operations agree by {expected:.2f} (')
+    assert said.endswith('; they stand out to opposite sides: op0, op11')
+    # By name, whatever the order, and of what both know alone.
+    other = found(effect[::-1], names[::-1])
+    assert found(effect).agreement(other) == found(effect).agreement(found(effect))
+    assert found(np.where(np.arange(12) < 8, np.nan, effect)).agreement(other) == ''

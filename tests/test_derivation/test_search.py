@@ -62,6 +62,8 @@ def test_s_train_and_s_val_share_no_image_and_leave_none_out(training):
     s_train, s_val = map(paths, parts(derive_search(training(), 'my.py').config))
     assert (sum(s_train.values()), sum(s_val.values())) == (8, 4)
     assert not s_train & s_val and set((s_train | s_val).values()) == {1}
+    _, other = map(paths, parts(derive_search(training(), 'my.py', SearchOptions(split_seed=1)).config))
+    assert sum(other.values()) == 4 and other != s_val
 
 
 def test_of_several_data_sets_each_gives_its_share(training, coco):
@@ -177,6 +179,7 @@ def test_files_that_are_not_there_are_named(training, options, message):
         (dict(num_train=0), '--num-train is a number of at least 1, got 0'),
         (dict(epochs=-1), '--epochs is a number of at least 1, got -1'),
         (dict(num_val=3, val_ann='a.json'), '--num-val is for images drawn from the training'),
+        (dict(split_seed=-1), '--split-seed is a number of at least 0, got -1'),
         (dict(val_share=0.2, val_data_root='.'), '--val-share is for images drawn from the training'),
         (dict(val_images='.'), '--val-images goes with --val-ann or --val-data-root'),
         (dict(space='detecton'), 'detecton'),

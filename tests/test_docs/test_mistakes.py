@@ -317,6 +317,7 @@ derivation_mistake('The config does not train', train_dataloader=None)
 derivation_mistake('It trains for another task', default_scope='mmseg')
 derivation_mistake('More images are asked for than there are', dict(num_train=10, num_val=5))
 derivation_mistake('`--val-share 2`', dict(val_share=2))
+derivation_mistake('`--split-seed -1`', dict(split_seed=-1))
 derivation_mistake('`--val-ann` is not there', dict(val_ann='nowhere.json'))
 derivation_mistake('`--val-ann` is a folder', dict(val_ann='train'))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmddas.core import PolicySchedule, PolicySnapshot, SearchSpace
+from mmddas.core import Effects, Findings, PolicySchedule, PolicySnapshot, SearchSpace
 from mmddas.visualization import policy_table
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'analysis_tools' / 'show_policy.py'
@@ -94,6 +94,15 @@ def test_the_tool_shows_policies_by_their_differing_folders(schedule, other, tmp
     shown = run(*paths, '--top', 2, '--epoch', 1, '--smoothing', 3)
     assert shown.startswith('seed0: p_tp 0.3800,')
     assert 'seed1: p_tp 0.5000' in shown and '(3 more)' in shown
+
+
+def test_the_tool_says_how_far_the_evidence_of_two_policies_agrees(tmp_path, run):
+    space = SearchSpace([f'op{number}' for number in range(6)])
+    columns = np.full(6, 50.0), np.linspace(-1, 1, 6), np.full(6, 0.1), np.full(6, 30.0)
+    findings = Findings(90, [candidate.op for candidate in space.candidates], Effects(*columns), Effects(*columns))
+    for name in 'ab':
+        PolicySchedule(space, [PolicySnapshot(0.4, np.full(6, 1 / 6))], {}, findings).save(tmp_path / f'{name}.json')
+    assert 'a.json and b.json: ranks of 6 operations agree by 1.00' in run(tmp_path / 'a.json', tmp_path / 'b.json')
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ SUMMARY = {
     'bccd_policies': 'BCCD',
     'cards_policies': 'cards',
     'cards_webcam': 'cards, phone to webcam',
-    'cifar10_4k_policies': 'CIFAR-10, 4,000 images',
+    'cifar10_4k_policies': 'CIFAR-10, 4,000 images, 90 epochs',
+    'cifar10_4k_policies_long': 'the same, 180 epochs',
 }
 WIDE = 'detection_wide'
 KINDS = {
