@@ -2,19 +2,26 @@
 
 Rank correlations of operations' effects between searches that differ in their seed alone, and between searches that
 differ in the draw of S_train and S_val; and how far each operation's effect is from one draw to the next, beside the
-errors that the searches themselves give it.
+errors that the searches themselves give it. With ``--worth`` also how the effects, of each search and in the mean of
+all, go with what training with each operation alone gives (rank correlations; ``yardstick.py`` has measured it).
 
     python tools/benchmarks/splits.py --seeds docs/policies/comparisons/bccd_policies/recommended_detection_[0-4].json \
-        --splits docs/policies/splits/bccd_*.json
+        --splits docs/policies/splits/bccd_*.json --worth configs/yardstick/bccd.py
 """
 
 import argparse
 import itertools
+from pathlib import Path
 
 import numpy as np
+from mmengine.config import Config
 from reliability import rank_correlation
+from yardstick import differences
 
 from mmddas.core import PolicySchedule
+from mmddas.trainings import Results
+
+ROOT = Path(__file__).parents[2]
 
 
 def effects_of(files: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -37,6 +44,22 @@ def agreement(effects: np.ndarray) -> list[float]:
     return sorted(rank_correlation(one, other) for one, other in itertools.combinations(effects, 2))
 
 
+def beside_worth(files: list[str], config: str) -> str:
+    """Rank correlations with what operations add to the metric of trainings: of every search, and of their mean."""
+    rows = Results(ROOT / f'docs/data/yardstick/{Path(config).stem}.jsonl').rows()
+    worth = {
+        op: np.mean([*by_seed.values()])
+        for op, by_seed in differences(rows, Config.fromfile(config).yardstick.metric).items()
+    }
+    names, effects, _ = effects_of(files)
+    known = [row for row, name in enumerate(names) if name in worth]
+    measured, helps = np.array([worth[names[row]] for row in known]), -effects[:, known]
+    alone = ', '.join(f'{rank_correlation(one, measured):.2f}' for one in helps)
+    return (
+        f'with what was measured they go by {alone}, their mean by {rank_correlation(helps.mean(axis=0), measured):.2f}'
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
@@ -45,6 +68,7 @@ def main() -> None:
     parser.add_argument(
         '--splits', nargs='+', required=True, metavar='POLICY', help='searches that differ in their split'
     )
+    parser.add_argument('--worth', metavar='CONFIG', help='of configs/yardstick, whose trainings are there')
     args = parser.parse_args()
     for name, files in dict(seeds=args.seeds, splits=args.splits).items():
         if len(files) < 2:
@@ -56,11 +80,14 @@ def main() -> None:
             f'{len(files)} {name}: ranks agree by {np.mean(found):.2f} in the mean of {len(found)} pairs '
             f'({found[0]:.2f} to {found[-1]:.2f}); effects differ by {ratio:.1f} times their errors (root mean squares)'
         )
+        if args.worth:
+            print(f'  {beside_worth(files, args.worth)}')
     names, effects, errors = effects_of(args.splits)
-    print(f'\n{"operation":26}{"effect":>8}{"between splits":>16}{"error of one":>14}')
+    print(f'\n{"operation":26}{"effect":>8}{"lowest":>8}{"highest":>9}{"spread":>8}{"error of one":>14}')
     for row in np.argsort(effects.mean(axis=0)):
         spread, error = effects[:, row].std(ddof=1), np.sqrt((errors[:, row] ** 2).mean())
-        print(f'{names[row]:26}{effects[:, row].mean():8.2f}{spread:16.2f}{error:14.2f}')
+        low, high = effects[:, row].min(), effects[:, row].max()
+        print(f'{names[row]:26}{effects[:, row].mean():8.2f}{low:8.2f}{high:9.2f}{spread:8.2f}{error:14.2f}')
 
 
 if __name__ == '__main__':
