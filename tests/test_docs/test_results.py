@@ -53,6 +53,19 @@ def test_a_table_has_means_intervals_and_hours(tables, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ('name', 'of'),
+    [
+        ('bccd_policies', 'bccd_policies'),
+        ('bccd_policies_double', 'bccd_policies'),
+        ('cards_webcam_both', 'cards_webcam_both'),  # other images, so it says how to choose there
+        ('of_no_config', 'of_no_config'),
+    ],
+)
+def test_a_level_is_chosen_where_the_searches_are(tables, name, of):
+    assert tables.chosen_with(name) == of
+
+
 def test_a_new_result_is_seen(tables, tmp_path):
     (tmp_path / 'data.jsonl').write_text(result('none', 0, 0.3))
     text = 'Before.\n\n<!-- table: data -->\n\nAfter.\n'

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
-from tables import table_of_comparison
+from tables import chosen_with, table_of_comparison
 from yardstick import differences
 
 from mmddas.core import PolicySchedule
@@ -156,13 +156,18 @@ def compare(args: argparse.Namespace, config: object, policies: list, seeds: int
 
 def chosen_level(args: argparse.Namespace, config: Config, space: str) -> str:
     """RandAugment at the level that is best on images apart, at one seed."""
-    name = f'{Path(args.config).stem}_choosing'
-    apart = Config(config.to_dict())
-    apart.merge_from_dict(apart.pop('choosing'))
-    path = Path('work_dirs/comparisons') / f'{name}.py'
-    write_text(path, apart.pretty_text)
+    stem = Path(args.config).stem
+    name = f'{chosen_with(stem)}_choosing'
+    results = DATA / f'{name}.jsonl'
     policies = [f'randaugment:{space}:level={level}' for level in LEVELS]
-    results = compare(args, path, policies, 1, name)
+    if chosen_with(stem) == stem:
+        apart = Config(config.to_dict())
+        apart.merge_from_dict(apart.pop('choosing'))
+        path = Path('work_dirs/comparisons') / f'{name}.py'
+        write_text(path, apart.pretty_text)
+        compare(args, path, policies, 1, name)
+    elif not results.is_file():
+        raise SystemExit(f'{results} is not there: answer configs/comparisons/{chosen_with(stem)}.py first')
     rows = {row['name']: row for row in last_of_each(results) if row['name'] in policies and row['seed'] == 0}
 
     def value(row: dict) -> float:

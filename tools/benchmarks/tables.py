@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from mmengine.config import Config
 
 from mmddas.comparison import Difference
 from mmddas.core.files import write_text
@@ -22,6 +23,7 @@ from mmddas.trainings import Results
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / 'docs/data/comparisons'
+CONFIGS = ROOT / 'configs/comparisons'
 DOCUMENTS = ('README.md', 'docs/results.md')
 MARK = re.compile(r'(<!-- table: (\w+) -->\n)((?:\|.*\n)*)')
 METRICS = {'coco/bbox_mAP': ('mAP', '.3f'), 'accuracy/top1': ('accuracy in %', '.1f')}
@@ -115,7 +117,7 @@ class Row:
     def search_hours(self, path: Path) -> float:
         """What the searches of these trainings took; RandAugment's is the choice of its level."""
         if self.kind == 'randaugment':
-            found = [row['seconds'] for row in Results(path.with_stem(f'{path.stem}_choosing')).rows()]
+            found = [row['seconds'] for row in Results(path.with_stem(f'{chosen_with(path.stem)}_choosing')).rows()]
         else:
             name = Path(self.policy.partition(':')[0])
             kind = 'recommended' if self.kind in OF_RECOMMENDED else self.kind
@@ -123,6 +125,18 @@ class Row:
             seconds = {row['name']: row['seconds'] for row in searches}
             found = [seconds.get(f'{kind}_{self.space}_{seed}', 0) for seed in self.values]
         return sum(found) / 3600
+
+
+def chosen_with(name: str) -> str:
+    """The comparison with whose config RandAugment's level is chosen for this one.
+
+    A config that takes another's searches takes its level, too, unless it says of its own how one is chosen.
+    """
+    file = CONFIGS / f'{name}.py'
+    config = Config.fromfile(file) if file.is_file() else {}
+    other = config.get('searches_of')
+    takes_it = other and Config.fromfile(CONFIGS / f'{other}.py').choosing == config.choosing
+    return other if takes_it else name
 
 
 def last_value(result: dict) -> tuple[str, float]:
