@@ -86,19 +86,24 @@ def _packaged_config(name: str) -> Config:
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """The config file with the arguments entered.
+    """The config file with the arguments entered, to be run here and now.
 
     Raises:
         FileNotFoundError: There is no such config file, or no such checkpoint to resume from.
-        ValueError: ``--auto-scale-lr`` where the config does not say for which batch size its rate is, or the
-            checkpoint is none.
+        ValueError: As of :func:`changed_config`, or the checkpoint is none.
     """
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return started(changed_config(args), args)
+
+
+def changed_config(args: argparse.Namespace) -> Config:
+    """The config file with what the arguments change of it, as it could be run on any machine.
+
+    Raises:
+        FileNotFoundError: There is no such config file.
+        ValueError: ``--auto-scale-lr`` where the config does not say for which batch size its rate is.
+    """
     config = read_config(args.config)
-    config.launcher = args.launcher
     config.merge_from_dict(read_options(args.cfg_options))
-    config.work_dir = args.work_dir or config.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
-    _use_gloo_without_gpu(config)
     if getattr(args, 'amp', False):
         config.optim_wrapper.type = 'AmpOptimWrapper'
         config.optim_wrapper.setdefault('loss_scale', 'dynamic')
@@ -106,6 +111,19 @@ def load_config(args: argparse.Namespace) -> Config:
         if 'base_batch_size' not in config.get('auto_scale_lr', {}):
             raise ValueError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config')
         config.auto_scale_lr.enable = True
+    return config
+
+
+def started(config: Config, args: argparse.Namespace) -> Config:
+    """The config with what depends on this machine and this start: launcher, work dir, backend and checkpoint.
+
+    Raises:
+        FileNotFoundError, ValueError: There is no such checkpoint to resume from, or it is none.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    config.launcher = args.launcher
+    config.work_dir = args.work_dir or config.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
+    _use_gloo_without_gpu(config)
     if getattr(args, 'resume', None):
         checkpoint = latest_checkpoint(config.work_dir) if args.resume == 'auto' else check_checkpoint(args.resume)
         if checkpoint is None:  # weights that the config begins with stay
@@ -133,13 +151,14 @@ def check_run(config: Config) -> None:
     """
     check_parts(config, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
     check_data(config, _needed_loaders(config))
-    check_no_earlier_run(config)
+    if not config.get('resume'):
+        check_no_earlier_run(config.work_dir)
     check_folder(config.work_dir, 'The work dir (--work-dir names another one)')
 
 
-def check_no_earlier_run(config: Config) -> None:
-    """Raise FileExistsError where the work dir has checkpoints that this run does not go on from."""
-    there = None if config.get('resume') else latest_checkpoint(config.work_dir)
+def check_no_earlier_run(work_dir: str) -> None:
+    """Raise FileExistsError where a work dir has checkpoints, for a run that does not go on from one."""
+    there = latest_checkpoint(work_dir)
     if there is not None:
         raise FileExistsError(
             f'{there} is of an earlier run, over which this one would write: --resume goes on with that one, '

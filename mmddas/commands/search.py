@@ -1,7 +1,6 @@
 """The command ``search``."""
 
 import argparse
-import copy
 import os
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from mmengine.config import Config
 
 from mmddas.command_line import (
     build_runner,
+    changed_config,
     check_data,
     check_no_earlier_run,
     check_run,
@@ -16,6 +16,7 @@ from mmddas.command_line import (
     load_config,
     read_config,
     read_options,
+    started,
 )
 from mmddas.core.files import check_folder, keep_other, write_text
 from mmddas.derivation import SearchOptions, derive_search, type_name
@@ -25,8 +26,6 @@ from .arguments import DERIVED
 
 # What --cfg-options say of the search, not of the training that it is derived from.
 OF_THE_SEARCH = ('train_cfg', 'default_hooks', 'log_processor')
-# What depends on the machine, and on whether a run is resumed.
-OF_THE_START = ('env_cfg', 'load_from', 'model_wrapper_cfg')
 # Where launchers say which process this is, and of how many; MMEngine names them alike, but when it builds a runner.
 _LAUNCHED = {
     'pytorch': ('RANK', 'WORLD_SIZE'),
@@ -53,19 +52,12 @@ def derived(args: argparse.Namespace, training: Config, prog: str) -> Config | N
     rank, processes = _process(args.launcher)
     options = read_options(args.cfg_options)
     changes = {key: value for key, value in options.items() if key.split('.')[0] in OF_THE_SEARCH}
-    # The file is for other machines, and other starts, too.
-    plain, before = copy.deepcopy(training), read_config(args.config)
-    before.merge_from_dict(options)
-    for key in OF_THE_START:
-        plain.pop(key, None)
-        if before.get(key) is not None:
-            plain[key] = before[key]
     of_training = [option for option in args.cfg_options if option.split('.')[0] not in OF_THE_SEARCH]
     typed = typed_options(args, of_training)
     if typed:
-        plain.derived_with = typed  # for the report's commands
-    found = derive_search(plain, args.config, SearchOptions(**given), processes, changes)
-    work_dir = training.work_dir
+        training.derived_with = typed  # for the report's commands
+    found = derive_search(training, args.config, SearchOptions(**given), processes, changes)
+    work_dir = args.work_dir
     path = Path(work_dir, f'{search_name(args)}.py')
     if rank == 0:
         check_folder(work_dir, 'The work dir (--work-dir names another one)')
@@ -82,11 +74,7 @@ def derived(args: argparse.Namespace, training: Config, prog: str) -> Config | N
     # Without the name of the temporary file that it is read from, of which MMEngine would leave a copy.
     config = Config(Config.fromstring(found.text, '.py').to_dict())
     config.update(experiment_name=search_name(args))
-    config.update(launcher=training.launcher, work_dir=work_dir, resume=training.get('resume', False))
-    for key in OF_THE_START:
-        if training.get(key) is not None:
-            config[key] = training[key]
-    return config
+    return started(config, args)
 
 
 def typed_options(args: argparse.Namespace, cfg_options: list[str]) -> list[str]:
@@ -120,10 +108,10 @@ def search_config(prog: str, args: argparse.Namespace) -> Config | None:
         if typed:
             config.typed_options = typed  # for the report's command to go on
         return config
-    # Before --resume looks for a checkpoint: the training's are no search's.
+    # Not the training's, whose checkpoints are no search's.
     args.work_dir = args.work_dir or f'work_dirs/{search_name(args)}'
-    config = load_config(args)
-    check_data(config, ['train_dataloader'])  # the search does without those of the evaluation
-    if not args.dry_run:
-        check_no_earlier_run(config)
-    return derived(args, config, prog)
+    training = changed_config(args)
+    check_data(training, ['train_dataloader'])  # the search does without those of the evaluation
+    if not (args.dry_run or args.resume):
+        check_no_earlier_run(args.work_dir)
+    return derived(args, training, prog)

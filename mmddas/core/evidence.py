@@ -38,21 +38,16 @@ class Evidence:
         space: The candidates.
 
     Attributes:
-        operations: Names, in the order in which the space has them.
-        operation_of: The place of each candidate's operation among them, ``(K,)``.
         steps: How many have been taken in.
     """
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
-        self.operations = list(dict.fromkeys(candidate.op for candidate in space.candidates))
-        place = {op: row for row, op in enumerate(self.operations)}
-        self.operation_of = np.array([place[candidate.op] for candidate in space.candidates])
-        levels = np.bincount(self.operation_of)
-        self._places = torch.from_numpy(self.operation_of)
+        levels = np.bincount(space.operation_of)
+        self._places = torch.from_numpy(space.operation_of)
         self._beside_all = torch.from_numpy(1 - np.concatenate([np.ones(len(space)), levels]) / len(space))
         self.steps = 0
-        size = len(space) + len(self.operations)
+        size = len(space) + len(space.operations)
         self._draws = torch.zeros(size, dtype=torch.float64)
         self._scale = torch.zeros((), dtype=torch.float64)  # the running mean of |a|, less the weight of no steps
         self._slopes = [_BlockSlopes(size, length) for length in BLOCKS]
@@ -79,7 +74,7 @@ class Evidence:
         shares = alignments / (self._scale / (1 - SCALE_DECAY**self.steps))  # (L^,) y_l
         counts = torch.zeros(len(indices), len(self.space), dtype=torch.float64)  # (L^, K) n_lk
         counts.scatter_add_(1, indices, torch.ones_like(indices, dtype=torch.float64))
-        by_operation = torch.zeros(len(indices), len(self.operations), dtype=torch.float64)
+        by_operation = torch.zeros(len(indices), len(self.space.operations), dtype=torch.float64)
         by_operation.index_add_(1, self._places, counts)
         counts = torch.cat([counts, by_operation], dim=1)
         self._draws += counts.sum(dim=0)
@@ -95,7 +90,7 @@ class Evidence:
 
     def _take_as_known(self, effects: np.ndarray) -> None:
         effects = effects - effects.mean()
-        of_operations = np.bincount(self.operation_of, weights=effects) / np.bincount(self.operation_of)
+        of_operations = np.bincount(self.space.operation_of, weights=effects) / np.bincount(self.space.operation_of)
         self._known = torch.from_numpy(np.concatenate([effects, of_operations]))
 
     @property
@@ -115,7 +110,7 @@ class Evidence:
             ``(K,)``, 0 where nothing is known; and the root of the mean square of effects and errors, 0 where effects
             spread no further than errors would have them.
         """
-        findings, of_operation = self.findings(), self.operation_of
+        findings, of_operation = self.findings(), self.space.operation_of
         operations, candidates = findings.operation_effects, findings.candidate_effects
         share, spread = shares(operations)
         expected = shrunk(operations, share)[of_operation]
@@ -137,7 +132,7 @@ class Evidence:
         candidates, operations = (
             Effects(*(column[part] for column in columns)) for part in (np.s_[:size], np.s_[size:])
         )
-        return Findings(self.steps, self.operations, operations, candidates)
+        return Findings(self.steps, self.space.operations, operations, candidates)
 
     def state_dict(self) -> dict:
         """All sums, as tensors and plain values."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import inspect
 import os
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,8 +32,8 @@ def uniform(space: str, total_prob: float = 0.35, num_ops: int = 2) -> PolicySch
 def trivialaugment(space: str) -> PolicySchedule:
     """One operation on every image, all equally likely, at any of its levels (Müller and Hutter, TrivialAugment)."""
     preset = SearchSpace.preset(space, 1)
-    levels = Counter(candidate.op for candidate in preset.candidates)
-    return _static(preset, 1.0, np.array([1 / len(levels) / levels[candidate.op] for candidate in preset.candidates]))
+    levels = np.bincount(preset.operation_of)
+    return _static(preset, 1.0, 1 / len(levels) / levels[preset.operation_of])
 
 
 def randaugment(space: str, level: float = 5, num_ops: int = 2) -> PolicySchedule:

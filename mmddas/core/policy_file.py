@@ -184,7 +184,7 @@ class Reader:
         self.expect(isinstance(content, dict), field, 'an object (a dict)', content)
         steps = content.get('steps')
         self.expect(type(steps) is int and steps >= 0, f'{field}.steps', 'a whole number of steps', steps)
-        names = list(dict.fromkeys(candidate.op for candidate in space.candidates))
+        names = space.operations
         operations = self.rows(content.get('operations'), f'{field}.operations', len(names))
         found = [row.get('op') for row in operations]
         self.expect(found == names, f'{field}.operations', f'those of the candidates, {names}', found)

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from .presets import PRESET_TASKS, PRESETS
 
 # Far beyond what is of use (published policies have 2 or 3); keeps a wrong file from asking for the impossible.
@@ -47,6 +49,10 @@ class SearchSpace:
         candidates: :class:`Candidate` objects, ``(op, level)`` pairs or, without a level, operation names.
         num_ops: N_o, operations in a sub-policy.
 
+    Attributes:
+        operations: The names of operations, in the order in which candidates have them first.
+        operation_of: The place of each candidate's operation among them, ``(K,)``.
+
     Raises:
         ValueError: No candidates, one that is listed twice, or ``num_ops`` out of range.
     """
@@ -61,6 +67,9 @@ class SearchSpace:
             raise ValueError(f'Candidates listed more than once: {", ".join(twice):.200}; list each once')
         if isinstance(num_ops, bool) or not isinstance(num_ops, int) or not 1 <= num_ops <= MAX_NUM_OPS:
             raise ValueError(f'num_ops must be a whole number from 1 to {MAX_NUM_OPS}, got {num_ops!r:.80}')
+        self.operations = list(dict.fromkeys(candidate.op for candidate in self.candidates))
+        place = {op: row for row, op in enumerate(self.operations)}
+        self.operation_of = np.array([place[candidate.op] for candidate in self.candidates])
 
     @classmethod
     def preset(cls, name: str, num_ops: int = 2) -> SearchSpace:

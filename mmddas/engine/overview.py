@@ -16,8 +16,7 @@ ENOUGH_DRAWS = 60
 
 def draws_per_operation(space: SearchSpace, num_sub_policies: int, steps: int) -> float:
     """How often an operation is tried in a search, on average over them."""
-    operations = len({candidate.op for candidate in space.candidates})
-    return steps * num_sub_policies * space.num_ops / operations
+    return steps * num_sub_policies * space.num_ops / len(space.operations)
 
 
 def epochs_for_evidence(space: SearchSpace, num_sub_policies: int, steps: int, epochs: int) -> int | None:

@@ -85,9 +85,8 @@ class Operations:
 
     @classmethod
     def of(cls, schedule: PolicySchedule, epochs: list[int]) -> Operations:
-        candidates = schedule.space.candidates
-        names = list(dict.fromkeys(candidate.op for candidate in candidates))
-        belongs = np.array([[candidate.op == name for name in names] for candidate in candidates])  # (K, O)
+        names = schedule.space.operations
+        belongs = schedule.space.operation_of[:, None] == np.arange(len(names))  # (K, O)
         probs = np.array([schedule.snapshots[epoch - 1].op_probs for epoch in epochs])  # (E, K)
         return cls(names, belongs.sum(axis=0), probs @ belongs)
 

@@ -94,13 +94,13 @@ class Grid:
 
     @classmethod
     def of(cls, schedule: PolicySchedule) -> Grid:
-        candidates, probs = schedule.space.candidates, schedule.snapshots[-1].op_probs
-        ops = list(dict.fromkeys(candidate.op for candidate in candidates))
+        space, probs = schedule.space, schedule.snapshots[-1].op_probs
+        candidates, ops = space.candidates, space.operations
         levels = {candidate.level for candidate in candidates}
         levels = [None] * (None in levels) + sorted(levels - {None})
         cells = np.full((len(ops), len(levels)), np.nan)
-        for candidate, prob in zip(candidates, probs, strict=True):
-            cells[ops.index(candidate.op), levels.index(candidate.level)] = prob * len(probs)
+        for row, candidate, prob in zip(space.operation_of, candidates, probs, strict=True):
+            cells[row, levels.index(candidate.level)] = prob * len(probs)
         order = np.argsort(-np.nanmean(cells, axis=1), kind='stable')
         ops, cells = [ops[row] for row in order], cells[order]
         place = {k: (ops.index(item.op), levels.index(item.level)) for k, item in enumerate(candidates)}

@@ -153,7 +153,7 @@ def test_what_is_known_lies_between_what_is_observed_and_what_is_expected(seed):
     found = levelled(150, seed, wild=3.0)
     findings, (known, spread) = found.findings(), found.shrunk()
     assert spread > 0 and known.any()
-    of_operation = findings.operation_effects.effect[found.operation_of]
+    of_operation = findings.operation_effects.effect[found.space.operation_of]
     around = np.stack([findings.candidate_effects.effect, of_operation, np.zeros(len(known))])
     assert (around.min(axis=0) - 1e-9 <= known).all() and (known <= around.max(axis=0) + 1e-9).all()
 

@@ -31,7 +31,7 @@ def with_evidence(schedule, steps):
     evidence, generator = Evidence(schedule.space), torch.Generator().manual_seed(0)
     for _ in range(steps):
         indices = torch.randint(len(schedule.space), (3, schedule.space.num_ops), generator=generator)
-        helps = torch.from_numpy(evidence.operation_of == 0)[indices].sum(dim=1)
+        helps = torch.from_numpy(schedule.space.operation_of == 0)[indices].sum(dim=1)
         evidence.add(indices, torch.randn(3, generator=generator) - 2 * helps)
     schedule.findings = evidence.findings()
     return schedule

@@ -44,9 +44,8 @@ def in_albumentations(schedule: PolicySchedule, snapshot: PolicySnapshot) -> exp
 
 def about(name: str, schedule: PolicySchedule, snapshot: PolicySnapshot, found: exports.Export) -> list[str]:
     """What the file is, how often it draws what, and what differs from the policy: paragraphs."""
-    shares: dict[str, float] = {}
-    for candidate, share in zip(schedule.space.candidates, snapshot.op_probs.tolist(), strict=True):
-        shares[candidate.op] = shares.get(candidate.op, 0.0) + share
+    of_operations = np.bincount(schedule.space.operation_of, weights=snapshot.op_probs)
+    shares = dict(zip(schedule.space.operations, of_operations.tolist(), strict=True))
     said = [
         f'{name}: an image is augmented with probability {snapshot.total_prob:.3f}. Of what is drawn: {listed(shares)}.'
     ]

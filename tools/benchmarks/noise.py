@@ -37,7 +37,7 @@ def estimator_of(name: str, space: SearchSpace, rate: float) -> PolicyEstimator:
 def run(estimator: PolicyEstimator, args: argparse.Namespace, seed: int, effect: float) -> tuple[float, list[str]]:
     """p_o over uniform, the largest or that of the operation with the effect, and the names of what stands out."""
     space, generator = estimator.policy.space, torch.Generator().manual_seed(seed)
-    levels = torch.tensor([candidate.op == args.operation for candidate in space.candidates])
+    levels = torch.from_numpy(space.operation_of == space.operations.index(args.operation))
     for _ in range(args.steps):
         indices = sample_sub_policies(space, args.num_sub_policies, generator)
         alignments = torch.randn(args.num_sub_policies, generator=generator) + effect * levels[indices].sum(dim=1)
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument('--operation', default='Color', help='that has the effect (default: Color)')
     args = parser.parse_args()
     space = SearchSpace.preset(args.preset, args.num_ops)
-    if args.operation not in {candidate.op for candidate in space.candidates}:
+    if args.operation not in space.operations:
         parser.error(f'the preset {args.preset} has no operation {args.operation}')
     # Without a network there is no gradient to average: MeanGradientEstimator is PaperEstimator here.
     names = [name for name, kind in ESTIMATORS.items() if 'decay' not in inspect.signature(kind).parameters]

@@ -119,7 +119,7 @@ def main() -> None:
         Record(args.records / f'{args.searches or name}_{args.suffix}_{seed}.npz', without=args.without)
         for seed in args.seeds
     ]
-    operations = [op for op in dict.fromkeys(c.op for c in records[0].space.candidates) if op != 'Identity']
+    operations = [op for op in records[0].space.operations if op != 'Identity']
     measured = np.array([np.mean([*by_seed[op].values()]) if op in by_seed else np.nan for op in operations])
     trained = sorted({seed for found in by_seed.values() for seed in found})
     paired = np.array([[by_seed.get(op, {}).get(seed, np.nan) for seed in trained] for op in operations])
@@ -136,7 +136,7 @@ def main() -> None:
     print(f'\nsearches of seeds {args.seeds}, {[len(record.indices) for record in records]} steps\n')
     columns = dict(zip(('all steps', 'first third', 'second third', 'last third'), (None, 0, 1, 2), strict=True))
     print(f'{"compared along":20}' + ''.join(f'{column:>24}' for column in columns))
-    kept = [op != 'Identity' for op in dict.fromkeys(c.op for c in records[0].space.candidates)]
+    kept = [op != 'Identity' for op in records[0].space.operations]
     for way in records[0].alignments:
         cells = []
         for third in columns.values():
