@@ -93,6 +93,11 @@ class Results:
             os.fsync(file.fileno())
 
 
+def last_values(row: dict) -> dict[str, float]:
+    """A result's metrics after the last epoch; none where nothing is detected."""
+    return row['evaluations'][max(row['evaluations'], key=int)]
+
+
 def run_trainings(
     trainings: Iterable[Training],
     results: Results,
@@ -133,7 +138,7 @@ def run_trainings(
                     continue
                 if check is not None:
                     check(outcome)
-                last = outcome['evaluations'][max(outcome['evaluations'], key=int)]
+                last = last_values(outcome)
                 metric = next(iter(last), None)
                 said = 'nothing is detected' if metric is None else f'{metric} {last[metric]:.4g}'
                 print(

@@ -16,7 +16,7 @@ from mmddas.comparison import Comparison
 from mmddas.core import PolicySchedule
 from mmddas.core.files import write_text
 from mmddas.derivation import annotation_files, policy_for, set_epochs, set_policy
-from mmddas.trainings import Results, Training, file_stem, run_trainings
+from mmddas.trainings import Results, Training, file_stem, last_values, run_trainings
 from mmddas.visualization import draw_comparison
 
 from . import wrong_input_ends
@@ -141,10 +141,6 @@ def search_cost(schedule: PolicySchedule | None) -> str:
     if schedule is None or schedule.findings is None or 'num_sub_policies' not in schedule.meta:
         return ''
     return f'{schedule.findings.steps} steps of {schedule.meta["num_sub_policies"] + 2} passes'
-
-
-def last_values(row: dict) -> dict[str, float]:
-    return row['evaluations'][max(row['evaluations'], key=int)]
 
 
 def usual_metric(given: Iterable[str]) -> str | None:

@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from .numbers import is_number
 from .search_space import SearchSpace
 
 
@@ -29,7 +30,7 @@ class AugmentationPolicy(nn.Module):
 
     def __init__(self, space: SearchSpace, init_total_prob: float = 0.35) -> None:
         super().__init__()
-        if not isinstance(init_total_prob, (int, float)) or not 0 < init_total_prob < 1:
+        if not (is_number(init_total_prob) and 0 < init_total_prob < 1):
             raise ValueError(f'init_total_prob must lie between 0 and 1, both excluded, got {init_total_prob!r}')
         self.space = space
         self.total_logit = nn.Parameter(torch.tensor(math.log(init_total_prob / (1 - init_total_prob))))

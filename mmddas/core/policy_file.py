@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .effects import Effects, Findings
+from .numbers import is_number
 from .search_space import MAX_NUM_OPS, SearchSpace
 from .snapshots import ListedOperation, ListedSnapshot, PolicySnapshot
 
@@ -90,8 +91,7 @@ class Reader:
             raise PolicyFileError(f'{self.source}: {field}: expected {expected}, found {text}')
 
     def probability(self, value: object, field: str) -> float:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        self.expect(number and 0 <= value <= 1, field, 'a probability from 0 to 1', value)
+        self.expect(is_number(value) and 0 <= value <= 1, field, 'a probability from 0 to 1', value)
         return float(value)
 
     def whole_number(self, value: object, field: str, lowest: int, highest: int) -> int:
@@ -207,9 +207,8 @@ class Reader:
             columns[name] = np.full(len(rows), np.nan)
             for i, row in enumerate(rows):
                 value = row.get(name)
-                number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
                 lowest = -math.inf if name == 'effect' else 0
-                valid = value is None or number and value >= lowest
+                valid = value is None or is_number(value) and value >= lowest
                 self.expect(valid, f'{field}[{i}].{name}', 'a number, or null where it is not known', value)
                 if value is not None:
                     columns[name][i] = value

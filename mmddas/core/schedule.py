@@ -12,6 +12,7 @@ import numpy as np
 
 from .effects import Findings
 from .files import write_text
+from .numbers import is_number, is_whole
 from .policy import AugmentationPolicy
 from .policy_file import PolicyFileError, Reader, content_of, text_of
 from .search_space import SearchSpace
@@ -54,7 +55,7 @@ class PolicySchedule:
 
         p_o is left as it is.
         """
-        if isinstance(window, bool) or not isinstance(window, int) or window < 1 or window % 2 == 0:
+        if not (is_whole(window) and window >= 1 and window % 2 == 1):
             raise ValueError(f'The smoothing window must be an odd whole number of at least 1, got {window!r}')
         reach = window // 2
         total_probs = [snapshot.total_prob for snapshot in self.snapshots]
@@ -74,7 +75,7 @@ class PolicySchedule:
         Raises:
             ValueError: It is no probability, or the policy lists sub-policies, whose operations have their own.
         """
-        if isinstance(total_prob, bool) or not isinstance(total_prob, (int, float)) or not 0 <= total_prob <= 1:
+        if not (is_number(total_prob) and 0 <= total_prob <= 1):
             raise ValueError(f'total_prob must be a probability from 0 to 1, got {total_prob!r}')
         if any(isinstance(snapshot, ListedSnapshot) for snapshot in self.snapshots):
             raise ValueError(

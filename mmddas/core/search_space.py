@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from .numbers import is_number, is_whole
 from .presets import PRESET_TASKS, PRESETS
 
 # Far beyond what is of use (published policies have 2 or 3); keeps a wrong file from asking for the impossible.
@@ -36,8 +36,7 @@ def _candidate(item: Candidate | Sequence | str) -> Candidate:
     op, level = (*pair, None)[:2]
     if not isinstance(op, str) or not op:
         raise ValueError(f'Candidate {item!r:.80}: the operation must be a name')
-    number = isinstance(level, (int, float)) and not isinstance(level, bool)
-    if level is not None and not (number and abs(level) <= sys.float_info.max):
+    if level is not None and not is_number(level):
         raise ValueError(f'Candidate {item!r:.80}: the level must be a number or None, got {level!r:.80}')
     return Candidate(op, level)
 
@@ -65,7 +64,7 @@ class SearchSpace:
         twice = sorted({str(candidate) for candidate in self.candidates if self.candidates.count(candidate) > 1})
         if twice:
             raise ValueError(f'Candidates listed more than once: {", ".join(twice):.200}; list each once')
-        if isinstance(num_ops, bool) or not isinstance(num_ops, int) or not 1 <= num_ops <= MAX_NUM_OPS:
+        if not (is_whole(num_ops) and 1 <= num_ops <= MAX_NUM_OPS):
             raise ValueError(f'num_ops must be a whole number from 1 to {MAX_NUM_OPS}, got {num_ops!r:.80}')
         self.operations = list(dict.fromkeys(candidate.op for candidate in self.candidates))
         place = {op: row for row, op in enumerate(self.operations)}

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from mmddas.core.estimators import PolicyEstimator, ShrinkageEstimator
 from mmddas.core.files import check_folder
+from mmddas.core.numbers import is_whole
 
 from .checkpoints import remove_unfinished
 
@@ -29,7 +30,7 @@ PASSING_HOOKS = ('PreciseBNHook',)
 def check_whole_numbers(**numbers: object) -> None:
     """Raise ValueError, with its name, for what is not a whole number of at least 1."""
     for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        if not (is_whole(number) and number >= 1):
             raise ValueError(f'{name} must be a whole number of at least 1, got {number!r}')
 
 

@@ -12,6 +12,7 @@ import torch
 
 from mmddas import ops
 from mmddas.core import Candidate, ListedOperation, PolicyFileError, PolicySchedule, PolicySnapshot, load_policy
+from mmddas.core.numbers import is_number
 
 # What every operation is told beside its level.
 DEFAULT_OPTIONS = dict(box_prob=1 / 3, interpolation='nearest', reference_size=0)
@@ -51,7 +52,7 @@ class AppliedPolicy:
     ) -> None:
         if channel_order not in ('bgr', 'rgb'):
             raise ValueError(f"channel_order must be 'bgr' or 'rgb', got {channel_order!r}")
-        if not (_is_number(min_box_size) and min_box_size >= 0):
+        if not (is_number(min_box_size) and min_box_size >= 0):
             raise ValueError(f'min_box_size must be a number of at least 0, in pixels, got {min_box_size!r}')
         self._given_options = dict(box_prob=box_prob, interpolation=interpolation, reference_size=reference_size)
         self.set_policy(policy)
@@ -198,16 +199,12 @@ def _checked_options(given: object) -> dict:
     if not isinstance(given, dict) or not set(given) <= set(DEFAULT_OPTIONS):
         raise ValueError(f'Operation options are a dict with some of {list(DEFAULT_OPTIONS)}, got {given!r:.80}')
     options = DEFAULT_OPTIONS | given
-    if not (_is_number(options['box_prob']) and 0 <= options['box_prob'] <= 1):
+    if not (is_number(options['box_prob']) and 0 <= options['box_prob'] <= 1):
         raise ValueError(f'box_prob must lie in 0..1, got {options["box_prob"]!r:.80}')
     if not isinstance(options['interpolation'], str) or options['interpolation'] not in ops.INTERPOLATIONS:
         raise ValueError(
             f'interpolation must be one of {sorted(ops.INTERPOLATIONS)}, got {options["interpolation"]!r:.80}'
         )
-    if not (_is_number(options['reference_size']) and options['reference_size'] >= 0):
+    if not (is_number(options['reference_size']) and options['reference_size'] >= 0):
         raise ValueError(f'reference_size must be at least 0, got {options["reference_size"]!r:.80}')
     return options
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9

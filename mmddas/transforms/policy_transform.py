@@ -11,6 +11,7 @@ from torch.utils.data import get_worker_info
 
 from mmddas import ops
 from mmddas.core import Candidate, ListedOperation, PolicySchedule
+from mmddas.core.numbers import is_whole
 
 from .applied_policy import AppliedPolicy
 from .structures import PER_BOX_KEYS, Sample
@@ -77,7 +78,7 @@ class PolicyTransform(AppliedPolicy):
     ) -> None:
         if policy is None:
             raise ValueError('PolicyTransform needs a policy: a file, a name such as "zoph_v1", or a schedule')
-        if not (epochs is None or isinstance(epochs, int) and not isinstance(epochs, bool) and epochs > 0):
+        if not (epochs is None or is_whole(epochs) and epochs > 0):
             raise ValueError(f'epochs must be a whole number above 0, or None, got {epochs!r}')
         unknown = set(box_formats.values()) - {'xyxy', 'xywh', 'cxcywh'}
         if unknown:
@@ -96,7 +97,7 @@ class PolicyTransform(AppliedPolicy):
         Raises:
             ValueError: ``epoch`` is not a whole number from 0.
         """
-        if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 0:
+        if not (is_whole(epoch) and epoch >= 0):
             raise ValueError(f'set_epoch takes the number of the epoch that begins, from 0; got {epoch!r}')
         self.set_progress(min(epoch, self.epochs - 1), self.epochs)
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from mmddas import ops
 from mmddas.core.files import atomic_path
-from mmddas.datasets import DDASAugment
 from mmddas.datasets.augment import boxes_as_array
 from mmddas.datasets.search import seeded
+from mmddas.datasets.search.pipelines import SplitPoint
 from mmddas.datasets.walk import augments_within, inner_datasets, transforms_of
 
 DEFAULT_LEVELS = (2, 6, 10)
@@ -142,19 +142,6 @@ def policy_sheet(dataset: object, num: int = 8, draws: int = 4, seed: int = 0) -
     return sample_sheet(samples, draws + 1)
 
 
-class _Stop:
-    """Ends a pipeline where DDASAugment stood, and leaves that with the sample."""
-
-    KEY = '_ddas_augment'
-
-    def __init__(self, augment: DDASAugment) -> None:
-        self.augment = augment
-
-    def __call__(self, results: dict) -> dict:
-        results[self.KEY] = self.augment
-        return results
-
-
 def _cut_pipelines(dataset: object) -> None:
     """Cut every pipeline at its DDASAugment; an outer data set's transforms come after it and go too."""
     transforms = transforms_of(dataset)
@@ -169,14 +156,14 @@ def _cut_pipelines(dataset: object) -> None:
         return
     if found[0] not in transforms:
         raise ValueError('DDASAugment must be a step of the pipeline, not stand within another transform')
-    transforms[transforms.index(found[0]) :] = [_Stop(found[0])]
+    transforms[transforms.index(found[0]) :] = [SplitPoint(found[0], suffix=[])]
 
 
 def _drawn_samples(dataset: object, index: int, draws: int, seed: int) -> list[dict]:
     """The sample as the policy gets it, then augmented ``draws`` times."""
     with seeded(seed, index):
         original = dataset[index]
-    augment = original.pop(_Stop.KEY)
+    augment = original.pop(SplitPoint.KEY).augment
     samples = [
         dict(original, img=augment.bgr(original['img']), title=Path(original.get('img_path', f'sample {index}')).name)
     ]

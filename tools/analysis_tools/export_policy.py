@@ -9,6 +9,8 @@ import json
 import textwrap
 from pathlib import Path
 
+import numpy as np
+
 from mmddas import exports
 from mmddas.commands import wrong_input_ends
 from mmddas.core import PolicySchedule, PolicySnapshot, load_policy

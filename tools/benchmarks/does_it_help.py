@@ -27,7 +27,7 @@ from mmddas.core.estimators.shrinkage import within_divergence
 from mmddas.core.files import write_text
 from mmddas.core.named import uniform
 from mmddas.derivation import set_policy
-from mmddas.trainings import Results
+from mmddas.trainings import Results, last_values
 
 ROOT = Path(__file__).parents[2]
 DATA = Path('docs/data/comparisons')
@@ -171,7 +171,7 @@ def chosen_level(args: argparse.Namespace, config: Config, space: str) -> str:
     rows = {row['name']: row for row in last_of_each(results) if row['name'] in policies and row['seed'] == 0}
 
     def value(row: dict) -> float:
-        return row['evaluations'][max(row['evaluations'], key=int)].get(config.yardstick.metric, 0.0)
+        return last_values(row).get(config.yardstick.metric, 0.0)
 
     return max(rows.values(), key=value)['name']
 

@@ -19,7 +19,7 @@ from mmengine.config import Config
 
 from mmddas.comparison import Difference
 from mmddas.core.files import write_text
-from mmddas.trainings import Results
+from mmddas.trainings import Results, last_values
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / 'docs/data/comparisons'
@@ -141,7 +141,7 @@ def chosen_with(name: str) -> str:
 
 def last_value(result: dict) -> tuple[str, float]:
     """The metric of a training, and what it is after the last epoch: 0 where nothing is detected, of COCO's."""
-    last = result['evaluations'][max(result['evaluations'], key=int)]
+    last = last_values(result)
     return next(((metric, last[metric]) for metric in METRICS if metric in last), ('coco/bbox_mAP', 0.0))
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from mmengine.config import Config
 
 from mmddas.core import PolicySchedule, PolicySnapshot, SearchSpace
-from mmddas.trainings import Results, Training, run_trainings
+from mmddas.trainings import Results, Training, last_values, run_trainings
 
 ROOT = Path(__file__).parents[2]
 TOTAL_PROB = 0.5
@@ -45,7 +45,7 @@ def policies(preset: str, clean_end: bool = False) -> dict[str, PolicySchedule]:
 
 def last_value(row: dict, metric: str) -> float:
     """After the last epoch; COCO's evaluation gives none where nothing is detected."""
-    return row['evaluations'][max(row['evaluations'], key=int)].get(metric, 0.0)
+    return last_values(row).get(metric, 0.0)
 
 
 def differences(rows: list[dict], metric: str) -> dict[str, dict[int, float]]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..gradients import ViewGradients, flat, unflat
+from ..numbers import is_number
 
 
 class PastGradient:
@@ -34,9 +35,9 @@ class PastGradient:
     """
 
     def __init__(self, decay: float, damping: float | None = None) -> None:
-        if not (_is_number(decay) and 0 <= decay < 1):
+        if not (is_number(decay) and 0 <= decay < 1):
             raise ValueError(f'decay must be a number from 0 to below 1, got {decay!r}')
-        if not (damping is None or (_is_number(damping) and 0 < damping < float('inf'))):
+        if not (damping is None or (is_number(damping) and damping > 0)):
             raise ValueError(f'damping must be a number above 0, or None, got {damping!r}')
         self.decay = decay
         self.damping = damping
@@ -105,7 +106,3 @@ class PastGradient:
         self._members, self._sizes = tuple(state['members']), tuple(state['sizes'])
         # Checkpoints of earlier versions have PyTorch's own order throughout.
         self._orders = tuple(map(tuple, state.get('orders', [()] * len(self._members))))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

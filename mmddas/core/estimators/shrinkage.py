@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ..gradients import ViewGradients
+from ..numbers import is_number
 from ..policy import AugmentationPolicy
 from .base import PolicyEstimator
 from .past_gradient import PastGradient
@@ -65,8 +66,7 @@ class ShrinkageEstimator(PolicyEstimator):
     ) -> None:
         super().__init__(policy, optimizers)
         for name, value in dict(strength=strength, max_divergence=max_divergence).items():
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not (number and 0 <= value < float('inf')):
+            if not (is_number(value) and value >= 0):
                 raise ValueError(f'{name} must be a number of at least 0, got {value!r}')
         self.past = PastGradient(decay, damping)
         self.strength = strength

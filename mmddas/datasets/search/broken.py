@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from mmengine.logging import print_log
 
+from mmddas.core.numbers import is_number
+
 # Mistakes in a pipeline, or of the machine, and not in the data: they end the run at once, with their traceback.
 _PROGRAMMING_ERRORS = (AttributeError, ImportError, LookupError, NameError, NotImplementedError, TypeError)
 _MACHINE_ERRORS = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.ESTALE, errno.ETIMEDOUT}
@@ -41,7 +43,7 @@ class SkippedSamples:
     """
 
     def __init__(self, data: str, size: int, max_share: float) -> None:
-        if not isinstance(max_share, (int, float)) or not 0 <= max_share <= 1:
+        if not (is_number(max_share) and 0 <= max_share <= 1):
             raise ValueError(f'max_broken_share must be a number from 0 to 1, got {max_share!r}')
         self.data = data
         self.size = size
