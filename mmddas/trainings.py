@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -191,7 +191,8 @@ class _Children:
         with self._lock:
             self.ended = True
             for child in self._running:
-                os.killpg(child.pid, signal.SIGTERM)
+                with suppress(ProcessLookupError):  # it has just ended
+                    os.killpg(child.pid, signal.SIGTERM)
 
 
 def _run(training: Training, results: Results, work_dir: Path, children: _Children) -> dict | Path:

@@ -104,8 +104,12 @@ def same_content(paths: Iterable[str | os.PathLike]) -> list[list[str]]:
     return groups
 
 
-def keep_other(path: str | os.PathLike, text: str) -> Path | None:
+def keep_other(path: str | os.PathLike, text: str | None = None) -> Path | None:
     """Before ``text`` is written to a file: give a file that is there and has another text a name of its own.
+
+    Args:
+        path: The file.
+        text: None: it is not known yet, so that any file is kept.
 
     Returns:
         The new name, with a number behind the old one; None where there was nothing to keep.

@@ -96,13 +96,20 @@ def flattened(config: Config | dict) -> dict[str, str]:
         items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
         if items is None:
             if name.rsplit('.', 1)[-1] not in _PLACES:
-                settings[f'config {name}'] = repr(value)
+                settings[f'config {name}'] = _text(value)
             return
         for key, item in items:
             enter(f'{name}.{key}' if name else str(key), item)
 
     enter('', config.to_dict() if isinstance(config, Config) else config)
     return settings
+
+
+def _text(value: object) -> str:
+    """The same in all processes, where Python's own has places in memory, or an order by chance."""
+    if callable(value):
+        return f'{getattr(value, "__module__", "")}.{getattr(value, "__qualname__", type(value).__name__)}'
+    return repr(sorted(value, key=repr)) if isinstance(value, (set, frozenset)) else repr(value)
 
 
 def differences(first: dict, second: dict, names: tuple[str, str]) -> list[str]:

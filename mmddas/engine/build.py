@@ -42,7 +42,7 @@ def build_schedule(
     meta = dict(
         mmddas=__version__,
         task=TASKS.get(runner.default_scope.scope_name),
-        config=runner.experiment_name,
+        config=runner.experiment_name.removesuffix(f'_{runner.timestamp}'),  # alike in a search that is run again
         seed=runner.seed,
         num_sub_policies=num_sub_policies,
         operation_options=operation_options,

@@ -96,7 +96,7 @@ def latest_checkpoint(work_dir: str | os.PathLike) -> Path | None:
     named = work_dir / 'last_checkpoint'
     if named.is_file():
         path = Path(named.read_text(encoding='utf-8', errors='replace').strip())
-        for candidate in (path, work_dir / path.name):  # a work dir may have been moved
+        for candidate in (work_dir / path.name, path):  # a work dir may have been moved, or copied
             if candidate.is_file():
                 return candidate
     saved = [path for pattern in PATTERNS for path in work_dir.glob(pattern)]

@@ -10,8 +10,9 @@ from mmengine.dataset import InfiniteSampler
 from mmengine.dist import broadcast_object_list, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import BaseAveragedModel
+from mmengine.model import BaseAveragedModel, is_model_wrapper
 from mmengine.optim import ApexOptimWrapper, OptimWrapper
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from mmddas.core.estimators import PolicyEstimator, ShrinkageEstimator
@@ -65,6 +66,15 @@ def check_passes(loader: DataLoader) -> None:
         raise ValueError(
             f'S_train is drawn by {type(sampler).__name__}, which gives several processes the same image to augment '
             "differently, and a search augments it alike: use sampler=dict(type='DefaultSampler', shuffle=True)"
+        )
+
+
+def check_wrapper(model: torch.nn.Module) -> None:
+    """Raise ValueError for a model whose processes hold parts of its parameters, as FSDP's do."""
+    if is_model_wrapper(model) and not isinstance(model, DistributedDataParallel):
+        raise ValueError(
+            f'{type(model).__name__} may give every process a part of the parameters, and a search compares gradients '
+            'of all of them: leave model_wrapper_cfg out, for the whole network on every GPU'
         )
 
 

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
 from mmddas.datasets.class_table import class_rows
-from mmddas.datasets.search import search_loader, seeded_step
+from mmddas.datasets.search import lasting_workers, search_loader, seeded_step
 
 from .agreement import check_processes_agree, data_identity, differences, flattened, search_identity
 from .batches import SearchBatches
@@ -31,6 +31,7 @@ from .preconditions import (
     check_views,
     check_whole_numbers,
     check_work_dir,
+    check_wrapper,
 )
 from .processes import share_findings
 from .search_step import SearchStep
@@ -169,7 +170,8 @@ class DDASSearchLoop(EpochBasedTrainLoop):
 
     def run(self) -> nn.Module:
         """Search."""
-        with self._stopping:
+        evaluation = self.runner.val_loop
+        with self._stopping, lasting_workers(evaluation and evaluation.dataloader):
             try:
                 self.prepare()
                 return super().run()
@@ -179,6 +181,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
     def prepare(self) -> None:
         """What needs the optimizer and, in a resumed search, the position: called once, before the first step."""
         check_optimizer(self.runner.optim_wrapper)
+        check_wrapper(self.runner.model)
         check_network(self.model, self.sub_policies_per_rank)
         position = f'iteration {self._iter} of epoch {self._epoch}'
         check_processes_agree({**self.identity, **flattened(self.runner.cfg), 'position': position})

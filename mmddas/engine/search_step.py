@@ -121,6 +121,8 @@ class SearchStep:
         descent = gradients.descent()
         optim_wrapper.zero_grad()
         updated = self.estimator.update(*self.share(sub_policies, alignments), learning_rate)
+        if not updated:
+            self._lower_loss_scale(gradients.g_val)
 
         *losses, descent = torch.stack([*losses, descent]).cpu()  # what is logged, in one read of the device
         loss_views, loss_val = torch.stack(losses[:-1]), losses[-1]
@@ -129,18 +131,21 @@ class SearchStep:
 
     def _step_network(self, expected: Tensor) -> None:
         """Step on the expected gradient, unless it is not finite."""
-        optim_wrapper = self.optim_wrapper
+        optimizer = self.optim_wrapper.optimizer
+        # Optimizers with this flag, by which loss scalers know them, are told on the device: no need to wait for it.
+        # Not at first, where fused SGD would leave its momentum as the memory happened to be.
+        fused = getattr(optimizer, '_step_supports_amp_scaling', False)
+        waits = not fused or not optimizer.state
         # AMP's loss scaler finds such gradients by itself, and has to see them; off, as on a CPU, it lets them pass.
-        scaler = getattr(optim_wrapper, 'loss_scaler', None)
-        if scaler is None or not scaler.is_enabled():
+        if self._loss_scaler is None or (fused and waits):
             finite = torch.isfinite(expected).all()
-            # Optimizers with this flag, by which loss scalers know them, look at it on the device: no need to wait.
-            if getattr(optim_wrapper.optimizer, '_step_supports_amp_scaling', False):
-                optim_wrapper.optimizer.found_inf = (~finite).float()
+            if not waits:
+                optimizer.found_inf = (~finite).float()
             elif not finite:
+                self._lower_loss_scale(expected)
                 return
         self.gradients.assign()
-        optim_wrapper.step()
+        self.optim_wrapper.step()
 
     def loss(self, batch: Batch) -> Tensor:
         """The summed training loss of a batch, under the optimizer wrapper's precision."""
@@ -152,10 +157,26 @@ class SearchStep:
         """The losses of a preprocessed batch, by name."""
         return self.network(**data, mode='loss') if isinstance(data, dict) else self.network(*data, mode='loss')
 
+    @property
+    def _loss_scaler(self) -> torch.amp.GradScaler | None:
+        """AMP's, where it is in use."""
+        scaler = getattr(self.optim_wrapper, 'loss_scaler', None)
+        return scaler if scaler is not None and scaler.is_enabled() else None
+
     def _loss_scale(self) -> Tensor | float:
         """The factor against underflow that AMP puts on losses, and ``optim_wrapper.step`` takes off again."""
-        scaler = getattr(self.optim_wrapper, 'loss_scaler', None)
+        scaler = self._loss_scaler
         if scaler is None:
             return 1.0
         # Asked through ``scale``: a GradScaler sets itself up at its first call, and cannot step before.
         return scaler.scale(torch.ones((), device=self.gradients.g_0.device))
+
+    def _lower_loss_scale(self, gradient: Tensor) -> None:
+        """Where a gradient that AMP's loss scaler does not see has overflowed.
+
+        It sees those that the network steps on alone. S_val's, under the same scale, may be larger by far: then the
+        policy would never learn.
+        """
+        scaler = self._loss_scaler
+        if scaler is not None and not torch.isfinite(gradient).all():
+            scaler.update(scaler.get_scale() * scaler.get_backoff_factor())

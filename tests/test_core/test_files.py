@@ -103,6 +103,12 @@ def test_a_file_with_another_text_is_kept_under_a_name_of_its_own(tmp_path):
     }
 
 
+def test_a_file_whose_successor_is_not_known_yet_is_kept(tmp_path):
+    write_text(tmp_path / 'policy.json', 'one')
+    assert keep_other(tmp_path / 'policy.json') == tmp_path / 'policy_1.json' and names(tmp_path) == {'policy_1.json'}
+    assert keep_other(tmp_path / 'policy.json') is None
+
+
 def test_an_error_of_another_file_names_that_file_alone(tmp_path):
     missing = tmp_path / 'missing.json'
     with pytest.raises(FileNotFoundError) as error, atomic_path(tmp_path / 'a.json'), atomic_path(tmp_path / 'b.json'):

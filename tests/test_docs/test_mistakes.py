@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.model import ExponentialMovingAverage
+from mmengine.model import ExponentialMovingAverage, MMFullyShardedDataParallel
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 
@@ -24,7 +24,7 @@ from mmddas.datasets.proxies.coco import write_search_split
 from mmddas.datasets.proxies.splits import part_sizes, split, write_split
 from mmddas.derivation import OwnData, SearchOptions, derive_search, set_data
 from mmddas.engine import agreement
-from mmddas.engine.preconditions import check_hooks, check_network, check_optimizer
+from mmddas.engine.preconditions import check_hooks, check_network, check_optimizer, check_wrapper
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / 'docs' / 'mistakes.md'
@@ -413,6 +413,11 @@ def _(world):
     student = torch.nn.Linear(2, 2)
     teacher = ExponentialMovingAverage(student)
     check_network(torch.nn.ModuleDict(dict(student=student, encoder_k=teacher)), sub_policies_per_rank=False)
+
+
+@mistake('Configs of a search', 'The parameters are spread over processes')
+def _(world):
+    check_wrapper(MMFullyShardedDataParallel.__new__(MMFullyShardedDataParallel))
 
 
 @mistake('Configs of a search', 'The sampler draws on, whatever the epoch')

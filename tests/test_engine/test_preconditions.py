@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.model import ExponentialMovingAverage
+from mmengine.model import ExponentialMovingAverage, MMDistributedDataParallel, MMFullyShardedDataParallel
 from mmengine.optim import ApexOptimWrapper
 from mmengine.registry import init_default_scope
 from torch import nn
@@ -12,6 +12,14 @@ from torch import nn
 from mmddas.core import AugmentationPolicy, Candidate, SearchSpace
 from mmddas.core.estimators import ShrinkageEstimator
 from mmddas.engine import preconditions
+
+
+def test_a_model_whose_parameters_are_spread_over_processes_is_refused():
+    """Whole ones are made of such wrappers by processes alone."""
+    preconditions.check_wrapper(nn.Linear(2, 2))
+    preconditions.check_wrapper(MMDistributedDataParallel.__new__(MMDistributedDataParallel))
+    with pytest.raises(ValueError, match='MMFullyShardedDataParallel may give every process a part'):
+        preconditions.check_wrapper(MMFullyShardedDataParallel.__new__(MMFullyShardedDataParallel))
 
 
 def test_a_network_with_a_teacher_is_refused():

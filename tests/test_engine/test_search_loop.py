@@ -264,6 +264,29 @@ def test_the_last_checkpoint_stays_until_the_next_is_written(search_config, monk
     assert not list(Path(config.work_dir).glob('.*'))
 
 
+def test_a_search_keeps_the_policy_that_an_earlier_one_has_left(search_config):
+    """Its checkpoints may have been removed, for their size; a search that is run again writes the same file."""
+    configs = [search_config({'train_cfg.max_epochs': 1}, name=name) for name in ('first', 'again')]
+    build(configs[0]).train()
+    shutil.copytree(configs[0].work_dir, configs[1].work_dir, ignore=shutil.ignore_patterns('*.pth'))
+    build(configs[1]).train()
+    kept, written = (
+        json.loads(Path(configs[1].work_dir, name).read_text()) for name in ('policy_1.json', 'policy.json')
+    )
+    assert [kept['meta'].pop('config'), written['meta'].pop('config')] == [config.experiment_name for config in configs]
+    assert kept == written
+
+
+def test_a_copied_work_dir_goes_on_from_its_own_checkpoint(tmp_path):
+    for name in ('original', 'copy'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'stopped.pth').touch()
+        (tmp_path / name / 'last_checkpoint').write_text(str(tmp_path / 'original' / 'stopped.pth'))
+    assert latest_checkpoint(tmp_path / 'copy') == tmp_path / 'copy' / 'stopped.pth'
+    (tmp_path / 'copy' / 'stopped.pth').unlink()
+    assert latest_checkpoint(tmp_path / 'copy') == tmp_path / 'original' / 'stopped.pth'
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [

@@ -208,6 +208,42 @@ def check_not_reached(search: Search, broken: int, network_steps: bool, value: f
     assert torch.isfinite(snapshot(search.network)).all()
 
 
+@pytest.mark.parametrize('fused', [True, False])
+def test_a_loss_that_is_not_finite_changes_nothing_later_either(fused):
+    """Told on the device, too, once a fused optimizer has its momentum."""
+    search = Search(fused=fused, momentum=0.9)
+    search.run()
+    check_not_reached(search, broken=2, network_steps=False, value=float('inf'))
+
+
+@pytest.mark.parametrize('wrapper', [OptimWrapper, ScaledOptimWrapper])
+def test_a_first_step_that_is_not_finite_leaves_a_fused_optimizer_as_it_was(wrapper):
+    """Momentum that fused SGD had made, and not filled, would be added to the weights in the second step."""
+    ends = []
+    for fused in (True, False):
+        search = Search(wrapper, fused=fused, momentum=0.9)
+        factors = iter([float('inf')] * (NUM_SUB_POLICIES + 2) + [1.0] * (NUM_SUB_POLICIES + 2))
+        search.multiply_losses(lambda view, factors=factors: next(factors))
+        before = snapshot(search.network)
+        search.run()
+        assert torch.equal(snapshot(search.network), before)
+        # What such memory would be made of.
+        rubbish = [torch.full_like(parameter, 1e6) for parameter in search.network.parameters() for _ in range(50)]
+        del rubbish
+        search.run()
+        ends.append(snapshot(search.network))
+    torch.testing.assert_close(*ends)
+
+
+@pytest.mark.parametrize(('broken', 'scale'), [(-1, 512.0), (0, 256.0), (None, 1024.0)])
+def test_amps_loss_scale_falls_where_s_val_overflows_under_it(broken, scale):
+    """The network's own gradients may be small enough at any scale; those of a view make S_val's step so, too."""
+    search = Search(ScaledOptimWrapper)
+    search.multiply_losses(lambda view: float('inf') if broken in (view, 0) else 1.0)
+    search.run()
+    assert search.step.optim_wrapper.loss_scaler.get_scale() == scale
+
+
 def test_what_is_logged_is_what_was_computed():
     search = Search()
     found = search.run()

@@ -2,7 +2,7 @@
 
 from .broken import BrokenDataError, SkippedSamples
 from .keys import KeyedDataset, SampleKey
-from .loaders import policy_loader, search_loader
+from .loaders import lasting_workers, policy_loader, search_loader
 from .packing import UnpackingIterator
 from .seeding import seeded, seeded_step
 from .views import SearchDataset, ddas_collate
@@ -15,6 +15,7 @@ __all__ = [
     'SkippedSamples',
     'UnpackingIterator',
     'ddas_collate',
+    'lasting_workers',
     'policy_loader',
     'search_loader',
     'seeded',

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from torch.utils.data import DataLoader, Dataset
 
@@ -40,6 +41,21 @@ class _WorkerInit:
         signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(self.GRACE_SECONDS))
         if self.init_fn is not None:
             self.init_fn(worker)
+
+
+@contextmanager
+def lasting_workers(loader: DataLoader | None) -> Iterator[None]:
+    """Within the ``with`` block a loader's workers outlive a signal to all processes, as S_train's do; it ends them."""
+    if loader is None:
+        yield
+        return
+    loader.worker_init_fn = _WorkerInit(loader.worker_init_fn)
+    try:
+        yield
+    finally:
+        workers, loader._iterator = loader._iterator, None
+        if workers is not None:
+            workers._shutdown_workers()
 
 
 def _rebuilt(loader: DataLoader, dataset: Dataset, batch_sampler: KeyedBatchSampler, collate: Callable) -> DataLoader:

@@ -5,6 +5,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmddas.core import AugmentationPolicy, PolicySchedule
+from mmddas.core.files import keep_other
 
 
 def leading(schedule_or_policy: PolicySchedule | AugmentationPolicy, count: int = 3) -> str:
@@ -34,6 +35,13 @@ class PolicySnapshotHook(Hook):
 
     def __init__(self, filename: str = 'policy.json') -> None:
         self.filename = filename
+
+    def before_train(self, runner: Runner) -> None:
+        """Keep the policy of an earlier search, whose checkpoints may have been removed."""
+        if runner.rank == 0 and runner.iter == 0:
+            kept = keep_other(f'{runner.work_dir}/{self.filename}')
+            if kept is not None:
+                runner.logger.info(f'The policy of an earlier search that was there is kept: {kept}')
 
     def after_train_epoch(self, runner: Runner) -> None:
         schedule = runner.train_loop.schedule
