@@ -17,7 +17,8 @@ from mmddas import ops
 from mmddas.core import Candidate, ListedOperation, PolicySchedule
 from mmddas.transforms import AppliedPolicy
 
-from .samples import check_sample
+from .polygons import clipped, traced
+from .samples import as_bytes, check_sample
 
 # What MMDetection keeps beside the boxes, one entry a box.
 PER_BOX_KEYS = ('gt_bboxes_labels', 'gt_ignore_flags', 'gt_instances_ids')
@@ -48,7 +49,8 @@ class DDASAugment(AppliedPolicy, BaseTransform):
     the image stays, even without any box. (Within a MultiImageMixDataset, which cannot take another sample where its
     later transforms reject one without boxes, the hook has such a sample stay clean.)
 
-    Required Keys: ``img`` ``(H, W, 3)`` uint8, BGR or as ``channel_order`` says.
+    Required Keys: ``img`` ``(H, W, 3)``, BGR or as ``channel_order`` says, of uint8, or of its values in another type,
+    which it keeps (``to_float32=True``).
     Modified Keys, where present: ``img``, ``img_shape``, ``gt_bboxes``, ``gt_bboxes_labels``,
     ``gt_ignore_flags``, ``gt_instances_ids``, ``gt_masks``, ``gt_seg_map``, ``homography_matrix``.
 
@@ -130,6 +132,10 @@ class DDASAugment(AppliedPolicy, BaseTransform):
             return clean
         return augmented
 
+    def shown(self, image: np.ndarray) -> np.ndarray:
+        """An image of the pipeline as files have it: BGR, uint8."""
+        return self.bgr(as_bytes(image))
+
     def augment(
         self, results: dict, sub_policy: Iterable[Candidate | ListedOperation], rng: np.random.Generator
     ) -> dict:
@@ -140,7 +146,9 @@ class DDASAugment(AppliedPolicy, BaseTransform):
             if not horizontal:
                 _check_leaves_boxes(name, results['gt_bboxes'], boxes)
 
-        results['img'], moved, moves = self.apply(results['img'], boxes, sub_policy, rng, check)
+        image, given = as_bytes(results['img']), results['img']
+        changed, moved, moves = self.apply(image, boxes, sub_policy, rng, check)
+        results['img'] = given if changed is image else changed.astype(given.dtype, copy=False)
         results['img_shape'] = results['img'].shape[:2]
         if moves:
             _check_loaded(results)
@@ -223,25 +231,37 @@ def _move_annotations(results: dict, moves: list[ops.Move]) -> None:
 
 
 def _moved_masks(masks: object, moves: list[ops.Move]) -> object:
-    """MMDetection's instance masks, moved.
+    """MMDetection's instance masks, moved, and what leaves the image cut off.
 
-    Polygons stay what they are where the whole image moves, and become bitmaps where a move within a box can cut them.
+    Polygons stay polygons, as transforms that put masks of several samples together want it. Where a move within a box
+    can cut them they are drawn, moved, and traced again.
     """
-    if hasattr(masks, 'to_bitmap') and all(move.region is None for move in moves):
-        linear, offset = np.eye(2), np.zeros(2)
-        for move in moves:
-            matrix = ops.homography(move)[:2]
-            linear, offset = matrix[:, :2] @ linear, matrix[:, :2] @ offset + matrix[:, 2]
-        polygons = [
-            [(np.reshape(part, (-1, 2)) @ linear.T + offset).reshape(-1) for part in parts] for parts in masks.masks
-        ]
-        return type(masks)(polygons, masks.height, masks.width)
-    bitmaps = masks.to_bitmap() if hasattr(masks, 'to_bitmap') else masks
+    polygons = hasattr(masks, 'to_bitmap')
+    if polygons and all(move.region is None for move in moves):
+        objects = [[_moved_polygon(part, moves, masks.width, masks.height) for part in parts] for parts in masks.masks]
+        return _polygons(masks, objects)
+    bitmaps = masks.to_bitmap() if polygons else masks
     bitmaps = copy.copy(bitmaps)
     layers = []
     for layer in bitmaps.masks.astype(np.uint8, copy=False):  # polygons come as booleans
         for move in moves:
             layer = ops.move_mask(layer, move)
         layers.append(layer)
+    if polygons:
+        return _polygons(masks, map(traced, layers))
     bitmaps.masks = np.stack(layers) if layers else bitmaps.masks
     return bitmaps
+
+
+def _moved_polygon(part: np.ndarray, moves: list[ops.Move], width: int, height: int) -> np.ndarray:
+    points = np.reshape(part, (-1, 2))
+    for move in moves:
+        matrix = ops.homography(move)[:2]
+        points = clipped(points @ matrix[:, :2].T + matrix[:, 2], width, height)
+    return points.reshape(-1)
+
+
+def _polygons(masks: object, objects: Iterable[list[np.ndarray]]) -> object:
+    """Of MMDetection's kind, which has a point where nothing is left of an object."""
+    found = [[part for part in parts if len(part) >= 6] or [np.zeros(6)] for parts in objects]
+    return type(masks)(found, masks.height, masks.width)

@@ -5,19 +5,32 @@ import math
 import numpy as np
 
 
+def as_bytes(image: np.ndarray) -> np.ndarray | None:
+    """An image as uint8, itself if it is; None where that would change a value.
+
+    ``LoadImageFromFile(to_float32=True)`` and MMDetection's ``CopyPaste`` give out the same numbers in another type.
+    """
+    if image.dtype == np.uint8 or image.dtype.kind not in 'if':
+        return image if image.dtype == np.uint8 else None
+    with np.errstate(invalid='ignore'):  # not a number, or too large: it is another one then
+        found = image.astype(np.uint8)
+    return found if np.array_equal(found, image) else None
+
+
 def check_sample(results: dict) -> None:
     """Raise ValueError unless operations can work on a sample of a pipeline, LookupError where it has no image.
 
-    Its image has to be ``(H, W, 3)`` uint8 and not empty, its boxes, if it has any, made of finite numbers.
+    Its image has to be ``(H, W, 3)`` and not empty, of uint8 or of whole numbers from 0 to 255 in signed integers or
+    floats; its boxes, if it has any, made of finite numbers.
     """
     if 'img' not in results:
         raise LookupError('there is no image yet: put DDASAugment behind what loads it (LoadImageFromFile, ...)')
     image = results['img']
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or as_bytes(image) is None:
         found = f'{image.dtype} {image.shape}' if isinstance(image, np.ndarray) else type(image).__name__
         floats = isinstance(image, np.ndarray) and image.dtype.kind == 'f'
         advice = (
-            'put DDASAugment before what makes floats of it (to_float32=True, PhotoMetricDistortion, Normalize, ...)'
+            'put DDASAugment before what makes other numbers of its values (PhotoMetricDistortion, Normalize, ...)'
             if floats
             else 'load it with color_type="color"'
         )

@@ -28,6 +28,8 @@ REFERENCE_SIZE = 640
 SMALL = 64
 # Wrappers that repeat samples: an epoch's length, or how often a class is seen, is nothing to a search.
 _REPEATING = ('RepeatDataset', 'ClassBalancedDataset')
+# Transforms that want images of floats.
+_OF_FLOATS = ('RandomCenterCropPad',)
 # Transforms of MMDetection, MMPretrain and torchvision, and base classes of such, that change colours, hide parts or
 # move things: an image without them is as good for the network. Crops stay, since they may bring it to its size.
 _AUGMENTING = {
@@ -206,6 +208,10 @@ def plain(dataset: dict, scope: str | None) -> dict:
     copied = copy.deepcopy(dataset)
     if copied.get('pipeline'):
         copied['pipeline'] = [step for step in copied['pipeline'] if not _augments(step, scope)]
+        if any(type_name(step) in _OF_FLOATS for step in copied['pipeline']):
+            for step in copied['pipeline']:
+                if type_name(step) == 'LoadImageFromFile':
+                    step['to_float32'] = True  # as transforms have made them that are left out
     for key in ('dataset', 'datasets'):
         if isinstance(copied.get(key), dict):
             copied[key] = plain(copied[key], scope)

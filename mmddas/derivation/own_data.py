@@ -14,7 +14,7 @@ from .nodes import inner_nodes, leaves, training_dataset, type_name
 from .text import difference, expression, formatted
 
 # Of a data set on which it is built, and not of the data: these stay.
-_KEPT = ('pipeline', 'filter_cfg', 'backend_args')
+_KEPT = ('pipeline', 'filter_cfg', 'backend_args', 'return_classes')
 
 
 class OwnData(NamedTuple):

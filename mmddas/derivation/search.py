@@ -144,6 +144,7 @@ def derive_search(
             f'{source} has default_scope={scope!r}: searches are derived from trainings of {" and ".join(TASKS)}'
         )
     dataset = training_dataset(config)
+    _check_supervised(config, source)
     left_out = _leave_out(config, dataset)
     places, placed = find_places(config), False
     probes = look_at(config, places)
@@ -185,6 +186,15 @@ def derive_search(
     without = missing_steps(dataset, clean)
     lines = _lines(source, config, counts, length, options, places[0], placed, settings, left_out, without)
     return DerivedSearch(config, config_text(config, source, lines), lines, _warnings(config, options, length), length)
+
+
+def _check_supervised(config: Config, source: str) -> None:
+    sampler = config.train_dataloader.get('sampler') or {}
+    if 'source_ratio' in sampler:
+        raise ValueError(
+            f'{source} is a semi-supervised training: its {type_name(sampler)} draws images with and without labels, '
+            'and a search is of labelled images alone. Give the config of a supervised training of this network'
+        )
 
 
 def _leave_out(config: Config, dataset: dict) -> list[str]:

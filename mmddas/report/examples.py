@@ -83,7 +83,7 @@ def _example(sample: dict, candidate: Candidate, number: int) -> Example:
         changed = not np.array_equal(result['img'], original['img'])
         if changed:
             break
-    before, after = (_jpeg(shown, augment.bgr(shown['img'])) for shown in (original, result))
+    before, after = (_jpeg(shown, augment.shown(shown['img'])) for shown in (original, result))
     return Example(candidate.op, str(candidate), before, after, bool(changed))
 
 

@@ -165,13 +165,13 @@ def _drawn_samples(dataset: object, index: int, draws: int, seed: int) -> list[d
         original = dataset[index]
     augment = original.pop(SplitPoint.KEY).augment
     samples = [
-        dict(original, img=augment.bgr(original['img']), title=Path(original.get('img_path', f'sample {index}')).name)
+        dict(original, img=augment.shown(original['img']), title=Path(original.get('img_path', f'sample {index}')).name)
     ]
     for draw in range(draws):
         rng = np.random.default_rng((seed, index, draw))
         sub_policy = augment.draw(augment.snapshot, rng)
         sample = augment.augment(copy.deepcopy(original), sub_policy, rng)
-        samples.append(dict(sample, img=augment.bgr(sample['img']), title='\n'.join(map(str, sub_policy))))
+        samples.append(dict(sample, img=augment.shown(sample['img']), title='\n'.join(map(str, sub_policy))))
     return samples
 
 

@@ -86,7 +86,7 @@ def test_an_image_without_any_box_left_stays():
 def test_masks_and_label_map_move_with_the_image(op, polygons):
     results = augmented(inline([(op.name, 4 if op.takes_level else None)]), make_sample(polygons), box_prob=1.0)
     masks = results['gt_masks']
-    assert isinstance(masks, PolygonMasks if polygons and op.moves_boxes else BitmapMasks)
+    assert isinstance(masks, PolygonMasks if polygons else BitmapMasks)
     mixed = 0 if op.interpolation is None else 220  # pixels of edges, which nearest neighbours keep apart
     for label, mask in zip(results['gt_bboxes_labels'], masks.to_ndarray(), strict=True):
         shown = (results['img'] == 60 + 40 * label).all(axis=2)
@@ -136,7 +136,7 @@ def test_pixels_do_not_move_before_their_boxes_are_loaded():
     augmented(inline([('Rotate_BBox', 4)]), masks)
 
 
-@pytest.mark.parametrize('image', [np.zeros((9, 9, 3), np.float32), np.zeros((9, 9), np.uint8)])
+@pytest.mark.parametrize('image', [np.full((9, 9, 3), 0.5, np.float32), np.zeros((9, 9), np.uint8)])
 def test_images_of_another_kind_are_refused(image):
     with pytest.raises(ValueError, match='uint8'):
         augmented(inline([('Solarize', 4)]), dict(img=image))
@@ -258,13 +258,37 @@ def test_polygons_move_by_their_corners():
         assert theirs.sum() > 50 and (ours & theirs).sum() / (ours | theirs).sum() > 0.9
 
 
-def test_polygons_that_can_be_cut_become_bitmaps():
+def test_polygons_that_can_be_cut_are_traced_again():
+    """Transforms that put samples together want masks of one kind, whatever has been drawn for each."""
     polygons = PolygonMasks([[np.array([10.0, 8, 50, 10, 45, 35, 12, 30])]], 40, 60)
     boxes = np.array([[10, 8, 50, 35]], np.float32)
-    sample = dict(img=np.zeros((40, 60, 3), np.uint8), gt_masks=polygons, gt_bboxes=boxes)
-    space = SearchSpace([('Rotate_Only_BBoxes', 8)])
-    found = DDASAugment(box_prob=1.0).augment(sample, space.candidates, np.random.default_rng(0))
-    assert not isinstance(found['gt_masks'], PolygonMasks)
+    space = SearchSpace([('Rotate_Only_BBoxes', 8), ('Rotate_BBox', 2)])
+    found, expected = (
+        DDASAugment(box_prob=1.0).augment(
+            dict(img=np.zeros((40, 60, 3), np.uint8), gt_masks=masks, gt_bboxes=boxes.copy()),
+            space.candidates,
+            np.random.default_rng(0),
+        )['gt_masks']
+        for masks in (polygons, polygons.to_bitmap())
+    )
+    assert isinstance(found, PolygonMasks) and expected.masks.sum() > 300
+    assert np.array_equal(found.to_bitmap().masks, expected.masks)
+    assert len(polygons.cat([polygons, found])) == 2
+
+
+def test_what_leaves_the_image_is_cut_off_polygons_too():
+    """Mosaics would else show it on the image beside this one; and moving back does not bring it back."""
+    polygons = PolygonMasks(
+        [[np.array([10.0, 8, 50, 10, 45, 35, 12, 30])], [np.array([5.0, 5, 20, 5, 12, 20])]], 40, 60
+    )
+    for moves in ([('TranslateX_BBox', 1)], [('Rotate_BBox', 9), ('TranslateY_BBox', 1)], [('ZoomIn_BBox', 5)]):
+        found = moved(moves, gt_masks=polygons)['gt_masks']
+        expected = moved(moves, gt_masks=polygons.to_bitmap())['gt_masks'].masks
+        for parts in found.masks:
+            assert all(part[::2].min() >= 0 and part[::2].max() <= 60 for part in parts)
+            assert all(part[1::2].min() >= 0 and part[1::2].max() <= 40 for part in parts)
+        for ours, theirs in zip(found.to_bitmap().masks, expected, strict=True):
+            assert np.logical_xor(ours, theirs).sum() <= 0.1 * theirs.sum() + 30
 
 
 class TurnedBoxes:
@@ -309,10 +333,24 @@ def test_what_would_have_to_know_them_is_refused(candidate, around):
 
 
 def test_images_of_floats_are_told_where_they_come_from():
-    with pytest.raises(ValueError, match='float32 .*put DDASAugment before what makes floats of it'):
-        check_sample(dict(img=np.zeros((4, 4, 3), np.float32)))
+    for value in (0.5, -1, 256, np.nan):
+        with pytest.raises(ValueError, match='float32 .*put DDASAugment before what makes other numbers of its values'):
+            check_sample(dict(img=np.full((4, 4, 3), value, np.float32)))
     with pytest.raises(ValueError, match='uint16 .*color_type'):
         check_sample(dict(img=np.zeros((4, 4, 3), np.uint16)))
+
+
+@pytest.mark.parametrize('dtype', [np.float32, np.int64])
+@pytest.mark.parametrize('order', ['bgr', 'rgb'])
+def test_bytes_in_another_type_are_augmented_alike_and_keep_it(dtype, order):
+    """As LoadImageFromFile(to_float32=True) and MMDetection's CopyPaste give them out."""
+    policy = inline([('Color', 8), ('Rotate_BBox', 4), ('TranslateX_Only_BBoxes', 4)], num_ops=2)
+    expected = augmented(policy, make_sample(), channel_order=order)
+    sample = make_sample()
+    sample['img'] = sample['img'].astype(dtype)
+    found = augmented(policy, sample, channel_order=order)
+    assert found['img'].dtype == dtype and np.array_equal(found['img'], expected['img'])
+    assert np.array_equal(found['gt_bboxes'].tensor, expected['gt_bboxes'].tensor)
 
 
 def test_a_sample_may_be_kept_from_losing_all_its_boxes():

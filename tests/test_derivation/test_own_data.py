@@ -131,6 +131,13 @@ def test_parts_that_are_not_there_are_not_evaluated_on(detection):
     assert config.test_evaluator.ann_file == config.val_evaluator.ann_file == str(files['val'])
 
 
+def test_networks_that_read_the_names_of_classes_are_still_given_them(detection):
+    """Grounding DINO and GLIP take their text from the data set."""
+    config = read_config('mmdet::grounding_dino/grounding_dino_swin-t_finetune_16xb2_1x_coco.py')
+    set_data(config, detection)
+    assert all(config[f'{part}_dataloader'].dataset.return_classes for part in ('train', 'val'))
+
+
 def test_accuracy_is_among_fewer_than_all_classes(classification):
     config = read_config(CLASSIFIERS[0])
     set_data(config, classification)

@@ -9,6 +9,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
+from mmddas.core import SearchSpace
+from mmddas.datasets.search import SampleKey, SearchDataset
 from mmddas.derivation import SearchOptions, derive_search
 from mmddas.derivation.data import elsewhere, plain, shares, take, unrepeated
 
@@ -119,6 +121,36 @@ def test_s_val_is_loaded_without_what_else_augments(training, coco):
     assert any(line.endswith('loaded without DDASAugment, YOLOXHSVRandomAug') for line in derived.lines)
     steps = [step.type for step in derived.config.train_dataloader.dataset.dataset.pipeline]
     assert 'YOLOXHSVRandomAug' in steps
+
+
+def centernets(coco) -> dict:
+    """PhotoMetricDistortion, which S_val is loaded without, makes the floats that the next transform wants."""
+    crop = dict(type='RandomCenterCropPad', crop_size=(64, 64), mean=[0, 0, 0], std=[1, 1, 1], to_rgb=True)
+    return coco(pipeline=[*LOAD, dict(type='PhotoMetricDistortion'), crop | dict(test_pad_mode=None), *END])
+
+
+def mask2formers(coco) -> dict:
+    return coco(pipeline=[dict(type='LoadImageFromFile', to_float32=True), LOAD[1], *END])
+
+
+def copy_paste(coco) -> dict:
+    """Gives out integers of eight bytes where it has pasted."""
+    load = [LOAD[0], dict(LOAD[1], with_mask=True)]
+    return dict(
+        type='MultiImageMixDataset', dataset=coco(pipeline=load), pipeline=[dict(type='CopyPaste'), dict(END[-1])]
+    )
+
+
+@pytest.mark.parametrize('recipe', [centernets, mask2formers, copy_paste])
+def test_images_of_another_type_are_loaded_and_augmented(training, coco, recipe):
+    config = derive_search(training(recipe(coco)), 'my.py').config
+    s_train, s_val = parts(config)
+    space = SearchSpace([('Rotate_BBox', 4), ('Solarize', 4)])
+    views = SearchDataset(s_train, space, num_sub_policies=2, seed=0)
+    for index in range(4):
+        usable = views[SampleKey(index, 0, 0)]
+        assert len(usable.sample.views) == 3 and not usable.broken
+        assert s_val[index]['data_samples'].gt_instances is not None
 
 
 def test_s_val_from_elsewhere(training, coco, shapes, tmp_path):

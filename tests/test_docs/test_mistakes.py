@@ -314,6 +314,15 @@ def derivation_mistake(text, options=None, **settings):
 
 
 derivation_mistake('The config does not train', train_dataloader=None)
+
+
+@mistake('Searches derived from a training', 'It trains with images that have no labels, too')
+def _(world):
+    training = world.plain_training()
+    training.train_dataloader.sampler = dict(type='GroupMultiSourceSampler', batch_size=5, source_ratio=[1, 4])
+    derive_search(training, 'my.py')
+
+
 derivation_mistake('It trains for another task', default_scope='mmseg')
 derivation_mistake('More images are asked for than there are', dict(num_train=10, num_val=5))
 derivation_mistake('`--val-share 2`', dict(val_share=2))
