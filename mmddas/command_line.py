@@ -120,7 +120,7 @@ def started(config: Config, args: argparse.Namespace) -> Config:
     Raises:
         FileNotFoundError, ValueError: There is no such checkpoint to resume from, or it is none.
     """
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    join_processes(config, args)
     config.launcher = args.launcher
     config.work_dir = args.work_dir or config.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
     _use_gloo_without_gpu(config)
@@ -249,15 +249,30 @@ def _check_dataset(name: str, dataset: object) -> None:
         )
 
 
-def _use_gloo_without_gpu(config: Config) -> None:
+def join_processes(config: Config, args: argparse.Namespace) -> None:
+    """Make the process group where MMEngine cannot, on CPUs; before data sets are built, some of which wait in it.
+
+    Left to itself, MMEngine sets a CUDA device and names it to the wrapper of the model.
+    """
     import torch
 
-    if torch.cuda.is_available() or config.get('env_cfg', {}).get('dist_cfg', {}).get('backend', 'nccl') != 'nccl':
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if args.launcher == 'pytorch' and _wants_gloo(config) and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group('gloo')
+
+
+def _wants_gloo(config: Config) -> bool:
+    import torch
+
+    given = config.get('env_cfg', {}).get('dist_cfg', {}).get('backend', 'nccl')
+    return not torch.cuda.is_available() and given == 'nccl'
+
+
+def _use_gloo_without_gpu(config: Config) -> None:
+    if not _wants_gloo(config):
         return
     config.merge_from_dict({'env_cfg.dist_cfg.backend': 'gloo'})
     if config.launcher == 'pytorch':
-        # Left to itself, MMEngine sets a CUDA device and names it to the wrapper of the model.
-        torch.distributed.init_process_group('gloo')
         wrapper = dict(
             type='MMDistributedDataParallel',
             device_ids=None,

@@ -9,10 +9,12 @@ from mmengine.config import Config
 from mmddas.command_line import (
     build_runner,
     changed_config,
+    check_checkpoint,
     check_data,
     check_no_earlier_run,
     check_run,
     end_process,
+    join_processes,
     load_config,
     read_config,
     read_options,
@@ -73,7 +75,7 @@ def derived(args: argparse.Namespace, training: Config, prog: str) -> Config | N
         return None
     # Without the name of the temporary file that it is read from, of which MMEngine would leave a copy.
     config = Config(Config.fromstring(found.text, '.py').to_dict())
-    config.update(experiment_name=search_name(args))
+    config.update(experiment_name=search_name(args), resume=training.get('resume', False))
     return started(config, args)
 
 
@@ -111,7 +113,10 @@ def search_config(prog: str, args: argparse.Namespace) -> Config | None:
     # Not the training's, whose checkpoints are no search's.
     args.work_dir = args.work_dir or f'work_dirs/{search_name(args)}'
     training = changed_config(args)
+    join_processes(training, args)
     check_data(training, ['train_dataloader'])  # the search does without those of the evaluation
-    if not (args.dry_run or args.resume):
+    if args.resume not in (None, 'auto'):
+        check_checkpoint(args.resume)
+    if not (args.dry_run or args.resume or training.get('resume')):
         check_no_earlier_run(args.work_dir)
     return derived(args, training, prog)

@@ -18,7 +18,7 @@ from mmddas.core import Candidate, ListedOperation, PolicySchedule
 from mmddas.transforms import AppliedPolicy
 
 from .polygons import clipped, traced
-from .samples import as_bytes, check_sample
+from .samples import check_sample
 
 # What MMDetection keeps beside the boxes, one entry a box.
 PER_BOX_KEYS = ('gt_bboxes_labels', 'gt_ignore_flags', 'gt_instances_ids')
@@ -133,20 +133,24 @@ class DDASAugment(AppliedPolicy, BaseTransform):
         return augmented
 
     def shown(self, image: np.ndarray) -> np.ndarray:
-        """An image of the pipeline as files have it: BGR, uint8."""
-        return self.bgr(as_bytes(image))
+        """An image of the pipeline that :meth:`check` has passed, as files have it: BGR, uint8."""
+        return self.bgr(image.astype(np.uint8, copy=False))
 
     def augment(
         self, results: dict, sub_policy: Iterable[Candidate | ListedOperation], rng: np.random.Generator
     ) -> dict:
-        """Apply one sub-policy to a sample, in place of the sample's entries but not of their arrays."""
+        """Apply one sub-policy to a sample that :meth:`check` has passed.
+
+        It takes the place of the sample's entries, but not of their arrays.
+        """
         boxes, horizontal = boxes_as_array(results.get('gt_bboxes'))
 
         def check(name: str) -> None:
             if not horizontal:
                 _check_leaves_boxes(name, results['gt_bboxes'], boxes)
 
-        image, given = as_bytes(results['img']), results['img']
+        given = results['img']
+        image = given.astype(np.uint8, copy=False)  # its values fit: `check`
         changed, moved, moves = self.apply(image, boxes, sub_policy, rng, check)
         results['img'] = given if changed is image else changed.astype(given.dtype, copy=False)
         results['img_shape'] = results['img'].shape[:2]

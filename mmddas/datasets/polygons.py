@@ -35,6 +35,10 @@ def traced(mask: np.ndarray) -> list[np.ndarray]:
     """
     # OpenCV's outlines go through pixels. Of a mask of twice the size the left and right half of a pixel are told
     # apart, and with them its edges: 2x is at x, and 2x + 1 at x + 1.
-    twice = np.repeat(np.repeat(mask.astype(np.uint8, copy=False), 2, axis=0), 2, axis=1)
-    outlines, _ = cv2.findContours(twice, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    mask = mask.astype(np.uint8, copy=False)
+    x, y, width, height = cv2.boundingRect(mask)
+    if not width:
+        return []
+    twice = np.repeat(np.repeat(mask[y : y + height, x : x + width], 2, axis=0), 2, axis=1)
+    outlines, _ = cv2.findContours(twice, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(2 * x, 2 * y))
     return [((outline.reshape(-1) + 1) // 2).astype(np.float64) for outline in outlines]

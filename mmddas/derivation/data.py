@@ -105,7 +105,6 @@ def probe(leaf: dict, index: int) -> Probe:
 def look_at(config: Config, places: list[Place]) -> list[Probe]:
     """:func:`probe` of every data set of a training, in the order of :func:`leaves`."""
     init_default_scope(config.get('default_scope') or 'mmengine')
-    _check_no_subset(training_dataset(config))
     found = []
     for leaf in leaves(training_dataset(config)):
         steps = leaf.get('pipeline') or []
@@ -115,7 +114,7 @@ def look_at(config: Config, places: list[Place]) -> list[Probe]:
     return found
 
 
-def _check_no_subset(dataset: dict) -> None:
+def check_no_subset(dataset: dict) -> None:
     """Raise ValueError for a training on a StratifiedSubset, of which no other can be drawn."""
     if type_name(dataset) == 'StratifiedSubset':
         raise ValueError(
@@ -123,7 +122,7 @@ def _check_no_subset(dataset: dict) -> None:
             'a config of its own, with --num-train and --num-val, or write the search by hand (docs/search_config.md)'
         )
     for inner in inner_nodes(dataset):
-        _check_no_subset(inner)
+        check_no_subset(inner)
 
 
 def augment_settings(scope: str, probes: list[Probe]) -> dict:

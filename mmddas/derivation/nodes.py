@@ -66,8 +66,8 @@ def training_dataset(config: Config) -> dict:
     dataset = (config.get('train_dataloader') or {}).get('dataset')
     if not isinstance(dataset, dict):
         raise ValueError(
-            'The config has no train_dataloader with a dataset: give a config that trains. A semi-supervised or '
-            'multi-loader training has no single one, and cannot be searched for'
+            'The config has no train_dataloader with a dataset: give a config that trains. A training with '
+            'several loaders has no single one, and cannot be searched for'
         )
     return dataset
 

@@ -18,6 +18,7 @@ from mmddas.engine.tasks import TASKS
 from .data import (
     Probe,
     augment_settings,
+    check_no_subset,
     elsewhere,
     look_at,
     look_elsewhere,
@@ -145,6 +146,7 @@ def derive_search(
         )
     dataset = training_dataset(config)
     _check_supervised(config, source)
+    check_no_subset(dataset)
     left_out = _leave_out(config, dataset)
     places, placed = find_places(config), False
     probes = look_at(config, places)
@@ -189,11 +191,11 @@ def derive_search(
 
 
 def _check_supervised(config: Config, source: str) -> None:
-    sampler = config.train_dataloader.get('sampler') or {}
-    if 'source_ratio' in sampler:
+    if config.model.get('semi_train_cfg'):
         raise ValueError(
-            f'{source} is a semi-supervised training: its {type_name(sampler)} draws images with and without labels, '
-            'and a search is of labelled images alone. Give the config of a supervised training of this network'
+            f'{source} is a semi-supervised training: its {type_name(config.model)} learns from images with and '
+            'without labels, and a search is of labelled images alone. Give the config of a supervised training of '
+            'this network'
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -93,7 +94,8 @@ def flattened(config: Config | dict) -> dict[str, str]:
     settings: dict[str, str] = {}
 
     def enter(name: str, value: object) -> None:
-        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+        listed = isinstance(value, (list, tuple))
+        items = value.items() if isinstance(value, dict) else enumerate(value) if listed else None
         if items is None:
             if name.rsplit('.', 1)[-1] not in _PLACES:
                 settings[f'config {name}'] = _text(value)
@@ -107,8 +109,10 @@ def flattened(config: Config | dict) -> dict[str, str]:
 
 def _text(value: object) -> str:
     """The same in all processes, where Python's own has places in memory, or an order by chance."""
-    if callable(value):
-        return f'{getattr(value, "__module__", "")}.{getattr(value, "__qualname__", type(value).__name__)}'
+    if isinstance(value, functools.partial):
+        return f'{_text(value.func)} of {[*map(_text, value.args)]}, {flattened(value.keywords)}'
+    if hasattr(value, '__qualname__'):  # functions, classes and methods
+        return f'{value.__module__}.{value.__qualname__}'
     return repr(sorted(value, key=repr)) if isinstance(value, (set, frozenset)) else repr(value)
 
 

@@ -121,11 +121,11 @@ class SearchStep:
         descent = gradients.descent()
         optim_wrapper.zero_grad()
         updated = self.estimator.update(*self.share(sub_policies, alignments), learning_rate)
-        if not updated:
-            self._lower_loss_scale(gradients.g_val)
 
         *losses, descent = torch.stack([*losses, descent]).cpu()  # what is logged, in one read of the device
         loss_views, loss_val = torch.stack(losses[:-1]), losses[-1]
+        if loss_val.isfinite() and not descent.isfinite():
+            self._lower_loss_scale(gradients.g_val)
         expected_loss = (weights * loss_views).sum()
         return dict(updated=updated, loss_views=loss_views, loss=expected_loss, loss_val=loss_val, descent=descent)
 
@@ -135,7 +135,7 @@ class SearchStep:
         # Optimizers with this flag, by which loss scalers know them, are told on the device: no need to wait for it.
         # Not at first, where fused SGD would leave its momentum as the memory happened to be.
         fused = getattr(optimizer, '_step_supports_amp_scaling', False)
-        waits = not fused or not optimizer.state
+        waits = not fused or (not optimizer.state and any(group.get('momentum') for group in optimizer.param_groups))
         # AMP's loss scaler finds such gradients by itself, and has to see them; off, as on a CPU, it lets them pass.
         if self._loss_scaler is None or (fused and waits):
             finite = torch.isfinite(expected).all()
@@ -175,8 +175,9 @@ class SearchStep:
         """Where a gradient that AMP's loss scaler does not see has overflowed.
 
         It sees those that the network steps on alone. S_val's, under the same scale, may be larger by far: then the
-        policy would never learn.
+        policy would never learn. A scale that the config fixes stays.
         """
         scaler = self._loss_scaler
-        if scaler is not None and not torch.isfinite(gradient).all():
+        fixed = getattr(self.optim_wrapper, '_scale_update_param', None) is not None
+        if scaler is not None and not fixed and not torch.isfinite(gradient).all():
             scaler.update(scaler.get_scale() * scaler.get_backoff_factor())

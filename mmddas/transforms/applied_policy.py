@@ -58,8 +58,9 @@ class AppliedPolicy:
         self.set_policy(policy)
         self.min_box_size = min_box_size
         self.channel_order = channel_order
-        # Epoch and number of epochs; -1: not told. In shared memory, for workers that live through epochs.
-        self._progress = torch.tensor([-1, 1]).share_memory_()
+        # Epoch, number of epochs and pass over the data; -1: not told. In shared memory, for workers that live through
+        # epochs.
+        self._progress = torch.tensor([-1, 1, 0]).share_memory_()
         self._warned = False
 
     def set_policy(self, policy: str | os.PathLike | dict | PolicySchedule | None) -> None:
@@ -68,17 +69,21 @@ class AppliedPolicy:
         given = {key: value for key, value in self._given_options.items() if value is not None}
         self.options = _checked_options(searched | given)
 
-    def set_progress(self, epoch: int, max_epochs: int) -> None:
+    def set_progress(self, epoch: int, max_epochs: int, data_pass: int | None = None) -> None:
         """Tell every copy of the transform, in this process and in data workers, how far the training is.
 
-        Any unit of time will do, as long as both numbers have the same.
+        Args:
+            epoch, max_epochs: In any unit of time, as long as both have the same.
+            data_pass: How often data workers have begun anew, with the random numbers that they had before; by default
+                with every epoch.
         """
-        self._progress.share_memory_().copy_(torch.tensor([epoch, max_epochs]))  # a deep copy does not share
+        told = torch.tensor([epoch, max_epochs, max(epoch, 0) if data_pass is None else data_pass])
+        self._progress.share_memory_().copy_(told)  # a deep copy does not share
 
     @property
     def snapshot(self) -> PolicySnapshot:
         """The probabilities in force."""
-        return self._snapshot(*self._progress.tolist())
+        return self._snapshot(*self._progress.tolist()[:2])
 
     def _snapshot(self, epoch: int, max_epochs: int) -> PolicySnapshot:
         if self.schedule is None:
@@ -103,11 +108,11 @@ class AppliedPolicy:
             uniform: Gives a number in [0, 1), for whether the image is augmented.
             make_rng: Called only where it is.
         """
-        epoch, max_epochs = self._progress.tolist()
+        epoch, max_epochs, data_pass = self._progress.tolist()
         snapshot = self._snapshot(epoch, max_epochs)
         # Short-lived workers may have the same streams of numbers again in every epoch (MMEngine's do): a step of the
         # golden ratio an epoch makes other images of it the augmented ones, and gives them other operations.
-        shift = max(epoch, 0) * _GOLDEN_RATIO
+        shift = data_pass * _GOLDEN_RATIO
         if (uniform() + shift) % 1 >= snapshot.total_prob:
             return None
         rng = make_rng()

@@ -164,6 +164,7 @@ def _drawn_samples(dataset: object, index: int, draws: int, seed: int) -> list[d
     with seeded(seed, index):
         original = dataset[index]
     augment = original.pop(SplitPoint.KEY).augment
+    augment.check(original)
     samples = [
         dict(original, img=augment.shown(original['img']), title=Path(original.get('img_path', f'sample {index}')).name)
     ]

@@ -281,7 +281,8 @@ def test_what_leaves_the_image_is_cut_off_polygons_too():
     polygons = PolygonMasks(
         [[np.array([10.0, 8, 50, 10, 45, 35, 12, 30])], [np.array([5.0, 5, 20, 5, 12, 20])]], 40, 60
     )
-    for moves in ([('TranslateX_BBox', 1)], [('Rotate_BBox', 9), ('TranslateY_BBox', 1)], [('ZoomIn_BBox', 5)]):
+    in_and_out = [('ZoomIn_BBox', 8), ('ZoomOut_BBox', 8)]
+    for moves in (in_and_out, [('Rotate_BBox', 9), ('TranslateY_BBox', 1)], [('ZoomIn_BBox', 5)]):
         found = moved(moves, gt_masks=polygons)['gt_masks']
         expected = moved(moves, gt_masks=polygons.to_bitmap())['gt_masks'].masks
         for parts in found.masks:

@@ -76,6 +76,18 @@ def test_a_training_without_the_transform_gets_it_where_it_belongs(shapes):
     assert changed.train_dataloader.dataset.pipeline == pipeline
 
 
+@pytest.mark.parametrize('policy', ['zoph_v1', 'uniform'])
+def test_a_training_on_a_subset_gets_it_too(shapes, policy):
+    """A search draws subsets of its own, and wants the whole; a training is what it is."""
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True), *PIPELINE[2:]]
+    files = dict(data_root=f'{shapes}/', ann_file='annotations/train.json', data_prefix=dict(img='train/'))
+    whole = dict(type='CocoDataset', metainfo=dict(classes=CLASSES), pipeline=pipeline, **files)
+    subset = dict(type='StratifiedSubset', num_samples=4, dataset=whole)
+    changed = config(subset, custom_hooks=[], default_scope='mmdet')
+    (place,) = set_policy(changed, policy)
+    assert str(place) == 'after LoadAnnotations, before Resize'
+
+
 def test_generated_policies_have_the_lengths_of_a_search_on_the_same_images(tmp_path):
     make_shapes(tmp_path, num_train=1, num_val=1, num_test=1, size=128)
     pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True), *PIPELINE[2:]]
@@ -93,13 +105,15 @@ def test_generated_policies_have_the_lengths_of_a_search_on_the_same_images(tmp_
         assert changed.train_dataloader.dataset.pipeline[2].get('reference_size') == size, policy
 
 
+@pytest.mark.parametrize('subset', [False, True])
 @pytest.mark.parametrize(('size', 'space'), [(32, 'cifar'), (96, 'imagenet')])
-def test_generated_policies_of_classifiers_are_of_the_space_for_their_images(tmp_path, size, space):
+def test_generated_policies_of_classifiers_are_of_the_space_for_their_images(tmp_path, size, space, subset):
     for name in ('cat', 'dog'):
         (tmp_path / name).mkdir()
         cv2.imwrite(str(tmp_path / name / '1.png'), np.zeros((size, size, 3), np.uint8))
     pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
     images = dict(type='CustomDataset', data_prefix=str(tmp_path), pipeline=pipeline)
+    images = dict(type='StratifiedSubset', num_samples=2, dataset=images) if subset else images
     changed = config(images, default_scope='mmpretrain')
     set_policy(changed, 'uniform')
     assert changed.policy_file == f'uniform:{space}'

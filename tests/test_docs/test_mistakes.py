@@ -319,7 +319,7 @@ derivation_mistake('The config does not train', train_dataloader=None)
 @mistake('Searches derived from a training', 'It trains with images that have no labels, too')
 def _(world):
     training = world.plain_training()
-    training.train_dataloader.sampler = dict(type='GroupMultiSourceSampler', batch_size=5, source_ratio=[1, 4])
+    training.model = dict(type='SoftTeacher', detector=training.model, semi_train_cfg=dict(freeze_teacher=True))
     derive_search(training, 'my.py')
 
 

@@ -1,5 +1,6 @@
 """A search of a few steps with a real detector: the method's step, its invariances, its files."""
 
+import functools
 import json
 import os
 import random
@@ -329,6 +330,18 @@ def test_processes_that_disagree_are_told_so(monkeypatch, values):
     with pytest.raises(RuntimeError, match=f'{key}: {here} on rank 0, {there} on rank 1'):
         agreement.check_processes_agree(first)
     return None
+
+
+def test_settings_that_are_no_text_are_the_same_in_all_processes():
+    """Python's own text of them has places in memory, or an order that another process does not have."""
+
+    def found(base):
+        settings = dict(collate=len, steps=(min, dict(key=functools.partial(int, base=base))), names={'a', 'b', 'c'})
+        return agreement.flattened(settings)
+
+    assert found(2) == found(2) != found(3)
+    assert found(2)['config collate'] == 'builtins.len' and found(2)['config names'] == "['a', 'b', 'c']"
+    assert not any(' at 0x' in text for text in found(2).values())
 
 
 def test_the_place_of_data_does_not_enter_their_fingerprint(search_config, tmp_path):

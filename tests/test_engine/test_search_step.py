@@ -12,6 +12,7 @@ from mmddas.core import (
     AugmentationPolicy,
     PaperEstimator,
     SearchSpace,
+    ShrinkageEstimator,
     expected_loss_weights,
     policy_gradients,
     sample_sub_policies,
@@ -235,13 +236,33 @@ def test_a_first_step_that_is_not_finite_leaves_a_fused_optimizer_as_it_was(wrap
     torch.testing.assert_close(*ends)
 
 
-@pytest.mark.parametrize(('broken', 'scale'), [(-1, 512.0), (0, 256.0), (None, 1024.0)])
-def test_amps_loss_scale_falls_where_s_val_overflows_under_it(broken, scale):
-    """The network's own gradients may be small enough at any scale; those of a view make S_val's step so, too."""
+@pytest.mark.parametrize('estimator', [PaperEstimator, ShrinkageEstimator])
+def test_amps_loss_scale_falls_as_far_as_s_vals_gradient_needs_it(estimator):
+    """Float16 holds numbers up to 65,504. The network's own gradients may be small enough at any scale."""
     search = Search(ScaledOptimWrapper)
-    search.multiply_losses(lambda view: float('inf') if broken in (view, 0) else 1.0)
+    search.step.estimator = estimator(search.policy, search.optimizers if estimator.uses_optimizers else ())
+    search.multiply_losses(lambda view: InFloat16() if view == -1 else 1.0)
+    scales = []
+    for _ in range(4):
+        scales.append((bool(search.run()['descent'].isfinite()), search.step.optim_wrapper.loss_scaler.get_scale()))
+    assert scales == [(False, 512.0), (False, 256.0), (True, 256.0), (True, 256.0)]
+
+
+class InFloat16:
+    """Multiplies a loss by 1, and its gradient by 200, in float16."""
+
+    def __rmul__(self, loss):
+        loss.register_hook(lambda gradient: (200 * gradient).half().float())
+        return loss
+
+    __mul__ = __rmul__
+
+
+def test_amps_loss_scale_has_nothing_to_do_with_a_loss_that_is_not_finite():
+    search = Search(ScaledOptimWrapper)
+    search.multiply_losses(lambda view: float('nan') if view == -1 else 1.0)
     search.run()
-    assert search.step.optim_wrapper.loss_scaler.get_scale() == scale
+    assert search.step.optim_wrapper.loss_scaler.get_scale() == 1024.0
 
 
 def test_what_is_logged_is_what_was_computed():

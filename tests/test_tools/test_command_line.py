@@ -213,6 +213,12 @@ def test_what_is_said_of_a_derived_search_is_in_its_file(shapes, tmp_path, capsy
     assert 'gloo' not in written.pretty_text  # of this machine, which may have no GPU
     # For the report, whose commands train as is searched for here.
     assert written.derived_with == ['--cfg-options', 'load_from=coco.pth', *map(str, loaders)]
+    (tmp_path / 'work').mkdir()
+    for options in (['--resume', 'nowhere.pth'], ['--resume', 'nowhere.pth', '--dry-run']):
+        elsewhere = [str(BASELINE), '--work-dir', str(tmp_path / 'work'), *options, '--cfg-options', *map(str, loaders)]
+        with pytest.raises(FileNotFoundError, match=r'nowhere\.pth'):
+            search_config('mmddas search', parser.parse_args(elsewhere))
+    assert not list((tmp_path / 'work').iterdir())
     with pytest.raises(ValueError, match='the length of a search that is derived is --epochs'):
         search_config('mmddas search', parser.parse_args([*given, 'train_cfg.max_epochs=3', '--resume']))
 

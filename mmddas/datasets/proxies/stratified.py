@@ -95,6 +95,15 @@ class StratifiedSubset(Dataset):
     def metainfo(self) -> dict:
         return self.dataset.metainfo
 
+    @property
+    def pipeline(self) -> object:
+        """The data set's own, which hooks that switch pipelines set."""
+        return self.dataset.pipeline
+
+    @pipeline.setter
+    def pipeline(self, pipeline: object) -> None:
+        self.dataset.pipeline = pipeline
+
     def full_init(self) -> None:
         """Done at construction; the Runner asks."""
 

@@ -18,7 +18,7 @@ class PolicyScheduleHook(Hook):
     Reaches them through dataset wrappers, in data workers of any kind (persistent or not, forked or spawned), and in
     pipelines that another hook switches to.
     In iteration-based loops the iteration takes the epoch's place; workers that load ahead are then as many
-    iterations early.
+    iterations early. What of the same snapshot is drawn for an image does not depend on it.
 
     A DDASAugment without a policy of its own gets the hook's.
 
@@ -59,7 +59,8 @@ class PolicyScheduleHook(Hook):
         if self._by_epoch:
             self._tell(min(runner.epoch, runner.max_epochs - 1), runner.max_epochs)
         else:
-            self._tell(min(runner.iter, runner.max_iters - 1), runner.max_iters)
+            self._began = runner.iter
+            self._tell_iteration(runner, runner.iter)
             _restart_early_workers(runner)
 
     def _find(self, runner: Runner) -> None:
@@ -112,11 +113,18 @@ class PolicyScheduleHook(Hook):
     ) -> None:
         # The loop loads a batch before it calls before_train_iter.
         if not self._by_epoch:
-            self._tell(min(runner.iter + 1, runner.max_iters - 1), runner.max_iters)
+            self._tell_iteration(runner, runner.iter + 1)
 
-    def _tell(self, now: int, end: int) -> None:
+    def _tell_iteration(self, runner: Runner, iteration: int) -> None:
+        """The iteration, and a pass over the data that is the same whichever iteration a worker is ahead by."""
+        loader = runner.train_dataloader
+        endless = isinstance(getattr(loader.batch_sampler, 'sampler', None), InfiniteSampler)
+        data_pass = self._began if endless else iteration // len(loader)
+        self._tell(min(iteration, runner.max_iters - 1), runner.max_iters, data_pass)
+
+    def _tell(self, now: int, end: int, data_pass: int | None = None) -> None:
         for augment in self._augments:
-            augment.set_progress(now, end)
+            augment.set_progress(now, end, data_pass)
 
 
 def _is_switched_in(runner: Runner) -> bool:

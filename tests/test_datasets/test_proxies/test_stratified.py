@@ -75,6 +75,16 @@ def test_what_replaces_a_rejected_sample_is_of_the_subset_too():
     assert {subset[i]['number'] for i in range(20, 60)} <= set(subset.indices[:20].tolist())
 
 
+def test_a_hook_that_switches_the_pipeline_switches_that_of_the_data_set():
+    """MMDetection's sets it on what the data loader has."""
+    subset = StratifiedSubset(Labelled(EVEN), 5)
+    subset.pipeline = Compose([])
+    subset.pipeline.transforms = [lambda results: 'switched', DDASAugment()]
+    assert find_augments(subset) == subset.pipeline.transforms[1:]
+    del subset.pipeline.transforms[1]
+    assert subset[0] == 'switched' and subset.dataset.pipeline is subset.pipeline
+
+
 def test_everything_can_be_asked_for():
     assert sorted(StratifiedSubset(Labelled(UNEVEN), len(UNEVEN)).indices) == list(range(len(UNEVEN)))
 

@@ -209,6 +209,35 @@ def test_workers_of_iteration_based_loops_are_early_by_what_they_load_ahead(buil
     assert_at_most_ahead(runner.model.batches, ahead=loader['num_workers'])
 
 
+@HOOKS.register_module()
+class NotePasses(Hook):
+    """Notes, before each step, the pass over the data that the transform has been told."""
+
+    def __init__(self) -> None:
+        self.passes = []
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        (augment,) = find_augments(runner.train_dataloader.dataset)
+        self.passes.append(int(augment._progress[2]))
+
+
+@pytest.mark.parametrize(
+    ('changes', 'passes'),
+    [
+        (dict(iterations=6), [0] * 6),
+        (dict(iterations=6, sampler=dict(type='DefaultSampler')), [0, 0, 1, 1, 2, 2]),
+        (dict(epochs=3), [0, 0, 1, 1, 2, 2]),
+    ],
+    ids=['endless', 'iterations', 'epochs'],
+)
+def test_random_numbers_move_on_with_the_passes_over_the_data(build, changes, passes):
+    """With iterations they would depend on how far ahead a worker happens to load."""
+    runner = build(hooks=[HOOK, dict(type='NotePasses')], **changes)
+    runner.train()
+    (noted,) = [hook for hook in runner.hooks if isinstance(hook, NotePasses)]
+    assert noted.passes == passes
+
+
 @pytest.mark.slow
 def test_spawned_workers_follow_the_iterations(build):
     loader = dict(num_workers=1, persistent_workers=True, prefetch_factor=1, multiprocessing_context='spawn')
