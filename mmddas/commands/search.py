@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 
 from mmddas.command_line import (
     build_runner,
@@ -92,7 +93,8 @@ def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
             return
         check_run(config)
     build_runner(config).train()
-    print(f'\nThe searched policy: {config.work_dir}/policy.json, {config.work_dir}/policy.png')
+    if is_main_process():
+        print(f'\nThe searched policy: {config.work_dir}/policy.json, {config.work_dir}/policy.png')
     end_process()
 
 
