@@ -30,6 +30,9 @@ def clipped(points: np.ndarray, width: float, height: float) -> np.ndarray:
 def traced(mask: np.ndarray) -> list[np.ndarray]:
     """The outlines of a mask ``(H, W)``, along the edges of its pixels; holes are filled.
 
+    Drawn again they are the mask. Those of MMDetection's ``bitmap_to_polygon`` go through the middles of pixels, and
+    lose a part of its border.
+
     Returns:
         Flat ``x, y, x, y, ...`` of each connected part, as MMDetection's polygons are.
     """
