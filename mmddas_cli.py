@@ -11,9 +11,9 @@ def main(command: str | None = None) -> None:
     """Run a command with the arguments of the command line, whose first one is the command where none is given."""
     global deferred
     deferred = True
-    from mmddas.commands import run
+    from mmddas.cli import run_command
 
-    run(command)
+    run_command(command)
 
 
 if __name__ == '__main__':

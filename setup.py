@@ -44,7 +44,7 @@ setup(
     python_requires='>=3.10',
     py_modules=['mmddas_cli'],
     packages=find_packages(include=['mmddas', 'mmddas.*']),
-    package_data={'mmddas': ['py.typed', 'policies/*.json', 'report/template.html']},
+    package_data={'mmddas': ['py.typed', 'policies/*.json', 'viz/report/template.html']},
     entry_points={'console_scripts': ['mmddas = mmddas_cli:main']},
     install_requires=requirements('runtime'),
     # The OpenMMLab packages come from one of two lines; which one is the user's choice.

@@ -7,8 +7,7 @@ OpenMMLab's packages is installed, it brings the method, the operations and a tr
 
 import sys
 
-from .registration import import_all
-from .requirements import check_requirements
+from .requirements import check_requirements, import_all
 from .version import __version__
 
 __all__ = ['__version__']

@@ -76,3 +76,14 @@ def _numbers(version: str) -> tuple[int, ...]:
         digits = part[: next((i for i, letter in enumerate(part) if not letter.isdigit()), len(part))]
         numbers.append(int(digits or 0))
     return tuple(numbers)
+
+
+def import_all() -> list[str]:
+    """Import the parts of mmddas that can be; returns their names."""
+    check_opencv()
+    parts = ['ops']
+    parts += ['core', 'transforms'] if importlib.util.find_spec('torch') is not None else []
+    parts += ['datasets', 'engine', 'models'] if some_of_openmmlab() else []
+    for part in parts:
+        importlib.import_module(f'mmddas.{part}')
+    return parts

@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from make_shapes import make_shapes
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 import mmddas  # noqa: F401  (registers everything)
 from mmddas.compat import import_formatter
-from mmddas.shapes import make_shapes
 
 ROOT = Path(__file__).parents[1]
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from mmddas.core import Effects, Findings, PolicySchedule, PolicySnapshot, SearchSpace
-from mmddas.report import Example, Facts
+from mmddas.viz.report import Example, Facts
 
 SPACE = SearchSpace(['Equalize', ('Solarize', 2), ('Solarize', 8), ('Rotate_BBox', 4), 'Identity'])
 OPERATIONS = ['Equalize', 'Solarize', 'Rotate_BBox', 'Identity']

@@ -1,81 +1,7 @@
-"""Who imports whom, as docs/architecture.md has it; and what is left of the package without OpenMMLab."""
-
-import ast
-import sys
-from pathlib import Path
+"""What is left of the package where others are missing. Who may import whom is ``lint-imports``' business."""
 
 import pytest
 from without_packages import OPENMMLAB, run_without
-
-ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / 'mmddas'
-
-
-def table() -> dict[str, tuple[set[str], set[str]]]:
-    """Part -> what it may import of the package and of others, from the page."""
-    section = (ROOT / 'docs' / 'architecture.md').read_text(encoding='utf-8').split('## Who may import whom')[1]
-    rules = {}
-    for line in section.split('\n## ')[0].splitlines():
-        cells = [cell.strip() for cell in line.strip('|').split(' | ')]
-        if line.startswith('| `'):
-            part, *allowed = cells
-            rules[part.strip('`')] = tuple({name for name in cell.split(', ') if name != '-'} for cell in allowed)
-    return rules
-
-
-RULES = table()
-
-
-def imports(path: Path) -> set[str]:
-    """The full names of all that a module imports, in functions too."""
-    package = path.relative_to(ROOT).parent.parts
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            above = '.'.join(package[: len(package) - node.level + 1]) if node.level else ''
-            module = '.'.join(filter(None, (above, node.module)))
-            # ``from mmddas import ops`` names a module, ``from mmddas.core import Candidate`` does not.
-            found |= {f'{module}.{alias.name}' for alias in node.names} if module == 'mmddas' else {module}
-    return found
-
-
-def part_of(name: str) -> str:
-    """The row of the table that a module ``mmddas...`` belongs to, the longest one."""
-    parts = name.split('.')[1:]
-    prefixes = ['.'.join(parts[:end]) for end in range(len(parts), 0, -1)]
-    return next((prefix for prefix in prefixes if prefix in RULES), prefixes[-1] if prefixes else '')
-
-
-def modules() -> list[Path]:
-    return [path for path in PACKAGE.rglob('*.py') if path.parent != PACKAGE or path.stem in RULES]
-
-
-@pytest.mark.parametrize('path', modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_a_module_imports_what_its_row_allows(path):
-    name = '.'.join(path.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__')
-    part = part_of(name)
-    of_mmddas, of_others = RULES[part]
-    for imported in imports(path):
-        top = imported.split('.')[0]
-        if top == 'mmddas':
-            other = part_of(imported)
-            # A package's own face shows what is in the packages within it.
-            within = other == part or other.startswith(f'{part}.') and path.stem == '__init__' or imported == name
-            through = other.split('.')[0] in of_mmddas or other in of_mmddas
-            assert within or through, f'{part} must not import {imported}'
-        else:
-            assert top in of_others or top in sys.stdlib_module_names, f'{part} must not import {imported}'
-
-
-def test_every_part_of_the_package_has_a_row():
-    parts = {path.stem for path in PACKAGE.iterdir() if path.suffix == '.py' or (path / '__init__.py').is_file()}
-    assert parts - {'__init__', 'version'} == {part for part in RULES if '.' not in part}
-
-
-def test_nothing_imports_the_tools():
-    assert not [path for path in modules() for name in imports(path) if name.split('.')[0] == 'tools']
 
 
 def test_method_operations_and_transform_are_there_without_openmmlab():
@@ -104,7 +30,9 @@ def test_ops_are_there_without_pytorch_too():
     ], done.stderr
 
 
-@pytest.mark.parametrize('code', ['import mmddas.datasets', 'from mmddas import engine', 'import mmddas.visualization'])
+@pytest.mark.parametrize(
+    'code', ['import mmddas.datasets', 'from mmddas import engine', 'import mmddas.viz.augment_sheet']
+)
 def test_what_needs_openmmlab_says_so(code):
     done = run_without(OPENMMLAB, code)
     assert 'ImportError: mmddas needs mmengine >= ' in done.stderr.splitlines()[-1]

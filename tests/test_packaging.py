@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.registry import DATASETS, MODELS
 
-from mmddas.command_line import read_config
+from mmddas.cli.config import read_config
 
 ROOT = Path(__file__).parents[1]
 # A config of a user that builds on one of this package, and what shows that it does.

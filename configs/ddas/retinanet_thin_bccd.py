@@ -8,7 +8,7 @@ stay unseen::
 
 A choice of this project throughout: the paper has no such experiment. N_o, the initial policy and the space are those
 of the paper for COCO. More sub-policies a step tell candidates apart sooner than more steps do, and of S_val, whose
-gradients are averaged over steps, four images a step are enough (docs/searches.md).
+gradients are averaged over steps, four images a step are enough (research/searches.md).
 """
 
 _base_ = [

@@ -2,7 +2,7 @@
 
 S_val of the built-in data set are photographic negatives, and Solarize at level 0 is exactly that. It is the paper's
 sanity check (there: S_val rotated by 90 degrees, on CIFAR-10) for detection, and a choice of this project: 21
-candidates at one level each, a small network, and the estimator of docs/searches.md::
+candidates at one level each, a small network, and the estimator of research/searches.md::
 
     python tools/dataset_tools/make_shapes.py --out-dir data/shapes
     python tools/search.py configs/ddas/retinanet_thin_shapes.py

@@ -1,4 +1,4 @@
-"""Search a policy on CIFAR-10 with a network of 78,000 parameters, as docs/searches.md recommends.
+"""Search a policy on CIFAR-10 with a network of 78,000 parameters, as research/searches.md recommends.
 
 The data and the network of ``wrn10x1_cifar10_paper.py``, which searches as the paper does. p_tp stays at 0.35::
 

@@ -1,4 +1,4 @@
-"""The sanity check of ``wrn10x1_cifar10_rotated_paper.py`` with the estimator that docs/searches.md recommends::
+"""The sanity check of ``wrn10x1_cifar10_rotated_paper.py`` with the estimator that research/searches.md recommends::
 
 python tools/search.py configs/ddas_cls/wrn10x1_cifar10_rotated.py
 """

@@ -3,6 +3,7 @@
 Shapes are drawn, and S_val is their photographic negative: of Zoph et al.'s 25 operations Solarize is the one that
 helps, since at level 0 it is that negative. A RetinaNet on ResNet-18 begins at random weights.
 
+    python tools/dataset_tools/make_shapes.py --out-dir data/shapes    # the data set
     python docs/examples/detection_search.py
 """
 
@@ -28,7 +29,6 @@ from mmddas.core import (
     expected_loss_weights,
     sample_sub_policies,
 )
-from mmddas.shapes import make_shapes
 
 BATCH, NUM_SUB_POLICIES = 4, 3
 SPACE = SearchSpace.preset('detection')
@@ -112,11 +112,9 @@ def search(root: str, epochs: int, seed: int = 0) -> PolicySchedule:
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--data', default='data/shapes', help='folder of the drawn data, made if missing')
-    parser.add_argument('--num-images', type=int, default=160, help='of S_train, and of S_val')
+    parser.add_argument('--data', default='data/shapes', help='folder of the drawn data set')
     parser.add_argument('--epochs', type=int, default=8)
     parser.add_argument('--out', default='policy.json', help='the policy')
     args = parser.parse_args()
-    make_shapes(args.data, num_train=args.num_images, num_val=args.num_images)
     search(args.data, args.epochs).save(args.out)
     print(f'{args.out}: use it as mmddas.PolicyTransform({args.out!r}, epochs=...)')

@@ -1,5 +1,6 @@
 """Train a detector of torchvision's on the built-in data set, with a policy or without; nothing of OpenMMLab is used.
 
+python tools/dataset_tools/make_shapes.py --out-dir data/shapes    # the data set
 python docs/examples/train_torchvision.py zoph_v1
 """
 
@@ -11,9 +12,7 @@ from torchvision.models.detection import ssdlite320_mobilenet_v3_large
 from torchvision.transforms import v2
 
 from mmddas import PolicyTransform
-from mmddas.shapes import make_shapes
 
-make_shapes('data/shapes')
 policy = [PolicyTransform(sys.argv[1], epochs=2)] if len(sys.argv) > 1 else []
 transforms = v2.Compose([*policy, v2.RandomHorizontalFlip(), v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
 shapes = CocoDetection('data/shapes/train', 'data/shapes/annotations/train.json', transforms=transforms)

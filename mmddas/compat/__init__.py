@@ -16,9 +16,9 @@ import multiprocessing
 import sys
 import warnings
 
-from mmddas.compat.checkpoints import admit_checkpoint_classes
-from mmddas.compat.configs import admit_config_package
-from mmddas.compat.formatter import import_formatter
+from .checkpoints import admit_checkpoint_classes
+from .configs import admit_config_package
+from .formatter import import_formatter
 
 __all__ = ['admit_checkpoint_classes', 'admit_config_package', 'import_formatter', 'install']
 
@@ -53,7 +53,7 @@ def _substitute_extension(error: ImportError) -> bool:
             'Most often they were built for another version of PyTorch.',
             stacklevel=3,
         )
-    from mmddas.compat import mmcv_ext
+    from . import mmcv_ext
 
     sys.modules[_EXTENSION] = mmcv_ext
     sys.modules['mmcv']._ext = mmcv_ext

@@ -1,16 +1,16 @@
 """The method, for any PyTorch loop: search space, policy, gradients, estimators, schedule. PyTorch and NumPy only."""
 
-from .effects import Effects, Findings
+from mmddas.stats.effects import Effects, Findings
+from mmddas.stats.evidence import Evidence
+
 from .estimators import (
     ESTIMATORS,
-    MeanGradientEstimator,
     PaperEstimator,
     PastGradient,
     PolicyEstimator,
     ShrinkageEstimator,
     build_estimator,
 )
-from .evidence import Evidence
 from .gradients import ViewGradients, reference_rate
 from .named import load_policy, policy_names
 from .policy import (
@@ -35,7 +35,6 @@ __all__ = [
     'Findings',
     'ListedOperation',
     'ListedSnapshot',
-    'MeanGradientEstimator',
     'PaperEstimator',
     'PastGradient',
     'PolicyEstimator',

@@ -240,7 +240,7 @@ class ViewGradients:
         parts = [rate * (rows[..., begin:end] @ vector[begin:end]) for begin, end, rate in self._stretches]
         return torch.stack(parts).sum(dim=0)
 
-    def descent(self) -> Tensor:
+    def grad_cosine(self) -> Tensor:
         """The cosine of g_val, taken after the step, and g_0: a scalar, 0 where one of them vanishes.
 
         Positive while the network could have stepped further. Negative where it has stepped beyond the valley that

@@ -12,8 +12,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .numbers import is_number
 from .search_space import SearchSpace
+from .validation import is_number
 
 
 class AugmentationPolicy(nn.Module):
@@ -106,12 +106,12 @@ def policy_gradients(
         grad_op_logits, grad_total_logit = (torch.stack(part).mean(dim=0) / norm for part in zip(*parts, strict=True))
         return grad_op_logits, grad_total_logit
 
-    shares = policy.log_sub_policy_probs(indices).softmax(dim=0)  # (L^,)
-    pull = scale * alignments.to(shares) * shares  # (L^,)
+    probs = policy.log_sub_policy_probs(indices).softmax(dim=0)  # (L^,)  P(phi_l) / Z
+    pull = scale * alignments.to(probs) * probs  # (L^,)
     if normalize:
-        pull = pull / alignments.abs().sum().to(shares)
-    counts = torch.zeros(len(indices), len(policy.op_logits), dtype=shares.dtype, device=shares.device)
-    counts.scatter_add_(1, indices, torch.ones_like(indices, dtype=shares.dtype))  # (L^, K)
+        pull = pull / alignments.abs().sum().to(probs)
+    counts = torch.zeros(len(indices), len(policy.op_logits), dtype=probs.dtype, device=probs.device)
+    counts.scatter_add_(1, indices, torch.ones_like(indices, dtype=probs.dtype))  # (L^, K)
     grad_op_logits = policy.total_prob * (pull @ (counts - indices.shape[1] * policy.op_probs))
     grad_total_logit = policy.total_prob * (1 - policy.total_prob) * pull.sum()
     return grad_op_logits, grad_total_logit

@@ -9,13 +9,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .effects import Effects, Findings
-from .numbers import is_number
+from mmddas.stats.effects import Effects, Findings
+
 from .search_space import MAX_NUM_OPS, SearchSpace
 from .snapshots import ListedOperation, ListedSnapshot, PolicySnapshot
+from .validation import is_number
 
 FORMAT = 'mmddas-policy'
-VERSION = 1
+VERSION = 2
+# Names of an effect's fields in version 1.
+_FIELDS_OF_1 = dict(std_error='error', dof='freedom')
 # Probabilities written in decimal sum to 1 only nearly.
 SUM_TOLERANCE = 1e-3
 # Far beyond any training; keeps a wrong file from asking for the impossible.
@@ -83,6 +86,7 @@ class Reader:
 
     def __init__(self, source: str) -> None:
         self.source = source
+        self.fields: dict[str, str] = {}  # names that differ in the file's version
 
     def expect(self, condition: bool, field: str, expected: str, found: object) -> None:
         if not condition:
@@ -106,7 +110,8 @@ class Reader:
         self.expect(isinstance(content, dict), 'content', 'an object (a dict)', content)
         self.expect(content.get('format', FORMAT) == FORMAT, 'format', repr(FORMAT), content.get('format'))
         version = content.get('version', VERSION)
-        self.expect(type(version) is int and version == VERSION, 'version', f'{VERSION}', version)
+        self.expect(type(version) is int and 1 <= version <= VERSION, 'version', f'1 to {VERSION}', version)
+        self.fields = _FIELDS_OF_1 if version == 1 else {}
         meta = content.get('meta', {})
         self.expect(isinstance(meta, dict), 'meta', 'an object (a dict)', meta)
         if _is_listed(content):
@@ -204,12 +209,13 @@ class Reader:
     def effects(self, rows: list[dict], field: str) -> Effects:
         columns = {}
         for name in Effects.COLUMNS:
+            field_name = self.fields.get(name, name)
             columns[name] = np.full(len(rows), np.nan)
             for i, row in enumerate(rows):
-                value = row.get(name)
+                value = row.get(field_name)
                 lowest = -math.inf if name == 'effect' else 0
                 valid = value is None or is_number(value) and value >= lowest
-                self.expect(valid, f'{field}[{i}].{name}', 'a number, or null where it is not known', value)
+                self.expect(valid, f'{field}[{i}].{field_name}', 'a number, or null where it is not known', value)
                 if value is not None:
                     columns[name][i] = value
         return Effects(**columns)

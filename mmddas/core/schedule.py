@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from .effects import Findings
-from .files import write_text
-from .numbers import is_number, is_whole
+from mmddas.files import write_text
+from mmddas.stats.effects import Findings
+
 from .policy import AugmentationPolicy
 from .policy_file import PolicyFileError, Reader, content_of, text_of
 from .search_space import SearchSpace
 from .snapshots import ListedSnapshot, PolicySnapshot
+from .validation import is_number, is_whole
 
 
 class PolicySchedule:

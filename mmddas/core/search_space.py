@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .numbers import is_number, is_whole
 from .presets import PRESET_TASKS, PRESETS
+from .validation import is_number, is_whole
 
 # Far beyond what is of use (published policies have 2 or 3); keeps a wrong file from asking for the impossible.
 MAX_NUM_OPS = 100

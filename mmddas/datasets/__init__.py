@@ -1,10 +1,10 @@
 """Data: the transform that applies a policy, the batches of a search, and what draws its data."""
 
-from mmddas import openmmlab  # noqa: F401  (first: it makes the others importable)
+from mmddas.compat import openmmlab  # noqa: F401  (first: it makes the others importable)
 
 from .augment import DDASAugment
-from .proxies import StratifiedSubset, stratified_order
 from .search import KeyedDataset, SearchDataset, ddas_collate, policy_loader, search_loader
+from .splits import StratifiedSubset, stratified_order
 from .walk import find_augments
 
 __all__ = [

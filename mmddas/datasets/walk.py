@@ -5,12 +5,6 @@ from collections.abc import Iterator
 from .augment import DDASAugment
 
 
-def type_name(node: dict) -> str:
-    """The name in a config's ``type``, which may be a class, or carry a scope or a module."""
-    kind = node.get('type')
-    return getattr(kind, '__name__', str(kind)).split('.')[-1]
-
-
 def inner_datasets(dataset: object) -> list:
     """What a wrapper (Repeat-, Concat-, ClassBalanced-, MultiImageMixDataset, ...) wraps; empty for a data set."""
     single = [getattr(dataset, name, None) for name in ('dataset', '_dataset')]

@@ -1,6 +1,6 @@
 """A search's step, the loop around it, and the hooks, for MMEngine's Runner."""
 
-from mmddas import openmmlab  # noqa: F401  (first: it makes the others importable)
+from mmddas.compat import openmmlab  # noqa: F401  (first: it makes the others importable)
 
 from .hooks import (
     ChannelsLastHook,

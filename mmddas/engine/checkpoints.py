@@ -11,7 +11,7 @@ from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from mmddas.core.files import atomic_path, remove_leftovers, write_text
+from mmddas.files import atomic_path, remove_leftovers, write_text
 
 _BACKEND = dict(backend='mmddas_whole_files')
 # How checkpoints begin: as zip files, and before PyTorch 1.6 as pickles of protocol 2.

@@ -10,20 +10,16 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
-from mmddas.datasets.class_table import class_rows
+from mmddas.datasets.class_counts import class_rows
 from mmddas.datasets.search import lasting_workers, search_loader, seeded_step
 
-from .agreement import check_processes_agree, data_identity, differences, flattened, search_identity
 from .batches import SearchBatches
 from .build import build_policy_estimator, build_schedule, build_search_space
 from .checkpoints import protect_checkpoints
-from .data_checks import check_data, check_order, empty_data_explained
-from .hooks.policy_figure_hook import PolicyFigureHook
-from .hooks.policy_snapshot_hook import PolicySnapshotHook
-from .hooks.search_progress_hook import SearchProgressHook
-from .hooks.search_report_hook import SearchReportHook
-from .overview import say_how_long
-from .preconditions import (
+from .checks.data import check_data, check_order, empty_data_explained
+from .checks.fingerprint import check_processes_agree, data_identity, differences, flattened, search_identity
+from .checks.overview import say_how_long
+from .checks.preconditions import (
     check_hooks,
     check_network,
     check_optimizer,
@@ -33,7 +29,11 @@ from .preconditions import (
     check_work_dir,
     check_wrapper,
 )
-from .processes import share_findings
+from .distributed import share_findings
+from .hooks.policy_figure_hook import PolicyFigureHook
+from .hooks.policy_snapshot_hook import PolicySnapshotHook
+from .hooks.search_progress_hook import SearchProgressHook
+from .hooks.search_report_hook import SearchReportHook
 from .search_step import SearchStep
 from .step_watch import StepWatch
 from .stopping import Stopping
@@ -54,8 +54,8 @@ class DDASSearchLoop(EpochBasedTrainLoop):
     with a checkpoint; a second one at once. A sample that cannot be read, or whose boxes are not finite, is named in
     the log, and another stands in for it; too many of them end the search like Ctrl-C, and with an error.
 
-    The log's ``descent`` is the cosine of S_val's gradient, after a step, and the clean view's. Where it is negative
-    over an epoch, the steps overshoot, and the loop warns: the policy's gradients describe steps that do not.
+    The log's ``grad_cosine`` is the cosine of S_val's gradient, after a step, and the clean view's. Where it is
+    negative over an epoch, the steps overshoot, and the loop warns: the policy's gradients describe steps that do not.
 
     BatchNorm in training mode normalises every view by its own statistics; the running statistics see all views of
     S_train, and never S_val.
@@ -254,7 +254,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
             loss_clean=found['loss_views'][0],
             loss_augmented=found['loss_views'][1:].mean(),
             loss_val=found['loss_val'],
-            descent=found['descent'],
+            grad_cosine=found['grad_cosine'],
             **self.estimator.scalars(),
             skipped_updates=self._watch.skipped_updates,
         )

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from mmddas.core import AugmentationPolicy, PolicyEstimator, ViewGradients, expected_loss_weights, reference_rate
 
-from .network_memory import NetworkMemory
-from .preprocessing import StepPreprocessing
-from .processes import average
-from .running_statistics import FrozenRunningStatistics
+from .distributed import average
+from .network.memory import NetworkMemory
+from .network.preprocessing import StepPreprocessing
+from .network.running_statistics import FrozenRunningStatistics
 
 Batch = dict | list | tuple
 """A batch as data loaders give it to a network of MMEngine's."""
@@ -85,7 +85,7 @@ class SearchStep:
 
         Returns:
             ``updated``, whether the policy could learn; losses on the CPU: ``loss_views`` ``(L^ + 1,)`` and, scalar,
-            ``loss`` (the expected one) and ``loss_val``; ``descent``, see :meth:`ViewGradients.descent`.
+            ``loss`` (the expected one) and ``loss_val``; ``grad_cosine``, see :meth:`ViewGradients.grad_cosine`.
         """
         gradients, optim_wrapper = self.gradients, self.optim_wrapper
         with torch.no_grad():
@@ -118,16 +118,18 @@ class SearchStep:
 
         # a_l = g_val . (g_0 - g_l): (L^,), and the policy's step on them, Eq. 15 to 17.
         alignments = gradients.alignments(self.estimator.direction(gradients))
-        descent = gradients.descent()
+        grad_cosine = gradients.grad_cosine()
         optim_wrapper.zero_grad()
         updated = self.estimator.update(*self.share(sub_policies, alignments), learning_rate)
 
-        *losses, descent = torch.stack([*losses, descent]).cpu()  # what is logged, in one read of the device
+        *losses, grad_cosine = torch.stack([*losses, grad_cosine]).cpu()  # what is logged, in one read of the device
         loss_views, loss_val = torch.stack(losses[:-1]), losses[-1]
-        if loss_val.isfinite() and not descent.isfinite():
+        if loss_val.isfinite() and not grad_cosine.isfinite():
             self._lower_loss_scale(gradients.g_val)
         expected_loss = (weights * loss_views).sum()
-        return dict(updated=updated, loss_views=loss_views, loss=expected_loss, loss_val=loss_val, descent=descent)
+        return dict(
+            updated=updated, loss_views=loss_views, loss=expected_loss, loss_val=loss_val, grad_cosine=grad_cosine
+        )
 
     def _step_network(self, expected: Tensor) -> None:
         """Step on the expected gradient, unless it is not finite."""

@@ -8,9 +8,9 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
-from .preconditions import check_whole_numbers
+from .checks.preconditions import check_whole_numbers
 
-# The cosine below which, on average, a step went too far; where they do it is -0.07 to -0.24 (docs/results.md).
+# The cosine below which, on average, a step went too far; where they do it is -0.07 to -0.24 (research/results.md).
 OVERSHOT = 0.02
 
 
@@ -26,7 +26,7 @@ class StepWatch:
         self.max_skipped_in_a_row = max_skipped_in_a_row
         self.skipped_updates = 0
         self._in_a_row = 0
-        self._descents: list[Tensor] = []  # of the epoch's steps
+        self._cosines: list[Tensor] = []  # of the epoch's steps
 
     def note(self, found: dict, iteration: int) -> None:
         """Take note of a step.
@@ -38,7 +38,7 @@ class StepWatch:
         Raises:
             FloatingPointError: It is one too many without an update.
         """
-        self._descents.append(found['descent'])
+        self._cosines.append(found['grad_cosine'])
         self.skipped_updates += not found['updated']
         self._in_a_row = 0 if found['updated'] else self._in_a_row + 1
         if self._in_a_row >= self.max_skipped_in_a_row:
@@ -52,17 +52,17 @@ class StepWatch:
 
     def end_epoch(self) -> None:
         """Warn where the network's steps go beyond what the policy's gradients, which are first-order, describe."""
-        descents = torch.stack(self._descents or [torch.zeros(())])
-        descents = descents[descents.isfinite()].double()
-        self._descents.clear()
-        mean = descents.mean().item() if len(descents) else 0.0
+        cosines = torch.stack(self._cosines or [torch.zeros(())])
+        cosines = cosines[cosines.isfinite()].double()
+        self._cosines.clear()
+        mean = cosines.mean().item() if len(cosines) else 0.0
         # Beyond chance, and by more than a rate near 0 makes of rounding.
-        error = (descents.std() / len(descents) ** 0.5).item() if len(descents) > 1 else 0.0
+        error = (cosines.std() / len(cosines) ** 0.5).item() if len(cosines) > 1 else 0.0
         if mean < -max(OVERSHOT, 2 * error):
             print_log(
                 "The network's steps overshoot: after them the gradient of S_val points against that of the clean view "
-                f'(mean cosine {mean:.2f} over the epoch, "descent" in the log). The policy then favours views that '
-                'point there less, and p_tp may rise. Try a lower learning rate.',
+                f'(mean cosine {mean:.2f} over the epoch, "grad_cosine" in the log). The policy then favours views '
+                'that point there less, and p_tp may rise. Try a lower learning rate.',
                 logger='current',
                 level=logging.WARNING,
             )

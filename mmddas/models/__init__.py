@@ -1,6 +1,6 @@
 """Networks that the paper uses and MMPretrain lacks."""
 
-from mmddas import openmmlab  # noqa: F401  (first: it makes the others importable)
+from mmddas.compat import openmmlab  # noqa: F401  (first: it makes the others importable)
 
 from .shake_shake import ShakeShake
 from .wide_resnet import WideResNet

@@ -12,7 +12,7 @@ import torch
 
 from mmddas import ops
 from mmddas.core import Candidate, ListedOperation, PolicyFileError, PolicySchedule, PolicySnapshot, load_policy
-from mmddas.core.numbers import is_number
+from mmddas.core.validation import is_number
 
 # What every operation is told beside its level.
 DEFAULT_OPTIONS = dict(box_prob=1 / 3, interpolation='nearest', reference_size=0)

@@ -11,7 +11,7 @@ from torch.utils.data import get_worker_info
 
 from mmddas import ops
 from mmddas.core import Candidate, ListedOperation, PolicySchedule
-from mmddas.core.numbers import is_whole
+from mmddas.core.validation import is_whole
 
 from .applied_policy import AppliedPolicy
 from .structures import PER_BOX_KEYS, Sample

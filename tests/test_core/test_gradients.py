@@ -121,7 +121,7 @@ def test_a_step_that_moves_nothing_is_met():
     optimizer = SGD([dict(params=[a], lr=0.0), dict(params=[b], lr=0.1)], lr=0.1)
     gradients, losses = ViewGradients(optimizer, 1), [lambda: a.sum(), lambda: 3 * a.sum()]
     assert step(gradients, optimizer, losses, lambda: a.sum(), WEIGHTS.new_tensor([0.5, 0.5])).tolist() == [-2.0]
-    assert gradients.descent().item() == pytest.approx(1.0)
+    assert gradients.grad_cosine().item() == pytest.approx(1.0)
 
 
 def test_rates_are_those_of_the_step():
@@ -216,7 +216,7 @@ def test_descent_is_negative_where_the_step_overshoots(rate, overshoots):
     gradients.assign()
     torch.optim.SGD([weights], lr=rate).step()
     gradients.validation(weights.square().sum() / 2)
-    assert gradients.descent().item() == pytest.approx(-1 if overshoots else 1)
+    assert gradients.grad_cosine().item() == pytest.approx(-1 if overshoots else 1)
 
 
 @pytest.mark.parametrize('fused', [False, True])
@@ -237,5 +237,5 @@ def test_the_order_of_weights_in_memory_changes_nothing(fused):
         for parameter in network.parameters():
             assert parameter.grad.stride() == parameter.stride()
         grads = [parameter.grad.contiguous() for parameter in network.parameters()]  # which hold g_val by now
-        found[memory_format] = [alignments, gradients.descent(), *network.state_dict().values(), *grads]
+        found[memory_format] = [alignments, gradients.grad_cosine(), *network.state_dict().values(), *grads]
     torch.testing.assert_close(*found.values())

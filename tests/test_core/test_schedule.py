@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmddas.core import AugmentationPolicy, PolicyFileError, PolicySchedule, PolicySnapshot, SearchSpace
-from mmddas.core.files import atomic_path
+from mmddas.files import atomic_path
 
 
 def make_schedule(total_probs, size=3):
@@ -74,7 +74,7 @@ def test_file_gives_back_the_same_schedule(tmp_path):
     assert loaded.snapshots == schedule.snapshots
     assert [path.name for path in tmp_path.iterdir()] == ['policy.json']
     content = json.loads((tmp_path / 'policy.json').read_text())
-    assert content['format'] == 'mmddas-policy' and content['version'] == 1
+    assert content['format'] == 'mmddas-policy' and content['version'] == 2
 
 
 def test_inline_policy_needs_neither_format_nor_version_nor_meta():
@@ -101,7 +101,7 @@ def broken(**changes):
         ([], 'content'),
         (None, 'content'),
         (broken(format='yaml'), 'format'),
-        (broken(version=2), 'version'),
+        (broken(version=3), 'version'),
         (broken(version=True), 'version'),
         (broken(num_ops=0), 'num_ops'),
         (broken(num_ops='two'), 'num_ops'),

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from make_shapes import make_shapes
 from PIL import Image
 
 from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
-from mmddas.shapes import make_shapes
 
 PAGE = Path(__file__).parents[2] / 'docs' / 'elsewhere.md'
 

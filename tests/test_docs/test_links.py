@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
-    for pattern in ('*.md', 'docs/**/*.md', 'configs/**/*.md')
+    for pattern in ('*.md', 'docs/**/*.md', 'configs/**/*.md', 'research/*.md')
     for path in ROOT.glob(pattern)
 )
 

@@ -11,20 +11,20 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from make_coco_proxy import write_search_split
 from mmengine.config import Config
 from mmengine.model import ExponentialMovingAverage, MMFullyShardedDataParallel
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 
-from mmddas.command_line import read_config
-from mmddas.commands import command_parser
-from mmddas.core.files import check_folder
+from mmddas.cli import command_parser
+from mmddas.cli.config import read_config
 from mmddas.datasets import DDASAugment
-from mmddas.datasets.proxies.coco import write_search_split
-from mmddas.datasets.proxies.splits import part_sizes, split, write_split
-from mmddas.derivation import OwnData, SearchOptions, derive_search, set_data
-from mmddas.engine import agreement
-from mmddas.engine.preconditions import check_hooks, check_network, check_optimizer, check_wrapper
+from mmddas.datasets.splits.parts import part_sizes, split, write_split
+from mmddas.derive import OwnData, SearchOptions, derive_search, set_data
+from mmddas.engine.checks import fingerprint as agreement
+from mmddas.engine.checks.preconditions import check_hooks, check_network, check_optimizer, check_wrapper
+from mmddas.files import check_folder
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / 'docs' / 'mistakes.md'
@@ -98,7 +98,7 @@ class World:
 
         parser = command_parser(name, f'mmddas {name}')
         parser.exit = end
-        importlib.import_module(f'mmddas.commands.{name}').main(parser, parser.parse_args(arguments))
+        importlib.import_module(f'mmddas.cli.{name}').main(parser, parser.parse_args(arguments))
 
 
 def run(config: Config) -> str:
@@ -693,7 +693,7 @@ def _(world):
 
     from mmddas.core import ViewGradients
 
-    world.monkeypatch.setattr(ViewGradients, 'descent', lambda self: torch.tensor(-0.3))
+    world.monkeypatch.setattr(ViewGradients, 'grad_cosine', lambda self: torch.tensor(-0.3))
     return world.search()
 
 

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from recipes import shrunk_recipe
 
 from mmddas.core import ViewGradients
-from mmddas.derivation import SearchOptions, derive_search
+from mmddas.derive import SearchOptions, derive_search
 from mmddas.engine import SearchStep
 
 FAMILIES = [

@@ -13,8 +13,9 @@ import pytest
 import torch
 from searches import final_policy
 
-from mmddas.command_line import build_runner, load_config
-from mmddas.commands.arguments import add_arguments
+from mmddas.cli.arguments import add_arguments
+from mmddas.cli.config import load_config
+from mmddas.cli.run import build_runner
 from mmddas.core import PolicySchedule
 from mmddas.engine.stopping import SAME_EVENT_SECONDS
 

@@ -244,7 +244,7 @@ def test_amps_loss_scale_falls_as_far_as_s_vals_gradient_needs_it(estimator):
     search.multiply_losses(lambda view: InFloat16() if view == -1 else 1.0)
     scales = []
     for _ in range(4):
-        scales.append((bool(search.run()['descent'].isfinite()), search.step.optim_wrapper.loss_scaler.get_scale()))
+        scales.append((bool(search.run()['grad_cosine'].isfinite()), search.step.optim_wrapper.loss_scaler.get_scale()))
     assert scales == [(False, 512.0), (False, 256.0), (True, 256.0), (True, 256.0)]
 
 
@@ -271,7 +271,7 @@ def test_what_is_logged_is_what_was_computed():
     weights = expected_loss_weights(AugmentationPolicy(search.policy.space, 0.4), search.sub_policies).detach()
     assert found['loss_views'].shape == (NUM_SUB_POLICIES + 1,)
     torch.testing.assert_close(found['loss'], weights @ found['loss_views'])
-    assert -1 <= float(found['descent']) <= 1 and found['updated']
+    assert -1 <= float(found['grad_cosine']) <= 1 and found['updated']
 
 
 def test_a_compiled_network_steps_the_same():

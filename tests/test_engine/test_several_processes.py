@@ -20,7 +20,7 @@ from torch.distributed.nn.functional import all_reduce
 
 from mmddas.core import ESTIMATORS, PolicySchedule
 from mmddas.datasets.search import BrokenDataError, KeyedDataset, SkippedSamples
-from mmddas.engine import preconditions
+from mmddas.engine.checks import preconditions
 
 STEPS, BATCH, SAMPLES = 50, 8, 40
 NUM_SUB_POLICIES = 3

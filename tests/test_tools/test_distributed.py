@@ -143,7 +143,7 @@ ABORTS_WHEN_TAKEN_DOWN = """
 import atexit, os, sys
 import torch.distributed
 
-from mmddas.command_line import end_process
+from mmddas.cli.config import end_process
 
 class Held:
     def __del__(self):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmddas.progress import Bar
+from mmddas.viz.progress import Bar
 
 INTERVAL = 0.5  # seconds
 

@@ -6,9 +6,9 @@ python tools/analysis_tools/plot_operations.py work_dirs/retinanet_thin_shapes/p
 import argparse
 from pathlib import Path
 
-from mmddas.commands import wrong_input_ends
+from mmddas.cli import wrong_input_ends
 from mmddas.core import load_policy
-from mmddas.visualization import draw_operation_bars
+from mmddas.viz.operation_bars import draw_operation_bars
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:

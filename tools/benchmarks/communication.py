@@ -16,8 +16,9 @@ import torch
 from mmengine.hooks import Hook
 
 import mmddas  # noqa: F401  (registers the search loop, and makes MMCV work without compiled operators)
-from mmddas.command_line import build_runner, load_config
-from mmddas.commands.arguments import add_arguments
+from mmddas.cli.arguments import add_arguments
+from mmddas.cli.config import load_config
+from mmddas.cli.run import build_runner
 
 
 class _Enough(Exception):

@@ -24,12 +24,13 @@ from mmengine.registry import DATASETS, init_default_scope
 from search_settings import with_defaults
 from torch.utils.data import Dataset
 
-from mmddas.command_line import load_config
-from mmddas.commands.arguments import add_arguments
+from mmddas.cli.arguments import add_arguments
+from mmddas.cli.config import load_config
+from mmddas.config_nodes import type_name
 from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
 from mmddas.datasets.augment import global_generator
 from mmddas.datasets.search import SampleKey, SearchDataset
-from mmddas.datasets.walk import augments_within, datasets_within, transforms_of, type_name
+from mmddas.datasets.walk import augments_within, datasets_within, transforms_of
 from mmddas.engine.build import build_search_space
 
 BATCH = 4

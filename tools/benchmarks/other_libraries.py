@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from mmddas import exports, ops
+from mmddas import export as exports
+from mmddas import ops
 from mmddas.core import SearchSpace
 
 GREY = 128

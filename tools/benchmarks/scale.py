@@ -16,8 +16,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from search_settings import with_defaults
 
-from mmddas.command_line import load_config
-from mmddas.commands.arguments import add_arguments
+from mmddas.cli.arguments import add_arguments
+from mmddas.cli.config import load_config
 from mmddas.core import AugmentationPolicy, SearchSpace, ViewGradients, sample_sub_policies, update_policy
 from mmddas.datasets import search_loader
 from mmddas.engine.build import build_search_space
@@ -53,7 +53,7 @@ def gradient_work(size: int, num_sub_policies: int) -> Callable[[], object]:
         gradients.assign()
         gradients.validation(loss())
         gradients.alignments()
-        gradients.descent()
+        gradients.grad_cosine()
 
     return step
 

@@ -17,8 +17,9 @@ from itertools import accumulate
 
 import torch
 
-from mmddas.command_line import build_runner, load_config
-from mmddas.commands.arguments import add_arguments
+from mmddas.cli.arguments import add_arguments
+from mmddas.cli.config import load_config
+from mmddas.cli.run import build_runner
 from mmddas.engine import ChannelsLastHook, SearchStep
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from mmddas import __version__
-from mmddas.commands import wrong_input_ends
+from mmddas.cli import wrong_input_ends
 from mmddas.core import PolicyFileError, PolicySchedule, PolicySnapshot, SearchSpace
 from mmddas.core.policy_file import SUM_TOLERANCE
 

@@ -13,13 +13,12 @@ from torch.optim import Optimizer
 
 from ..policy import AugmentationPolicy
 from .base import PolicyEstimator
-from .mean_gradient import MeanGradientEstimator
 from .paper import PaperEstimator
 from .past_gradient import PastGradient
 from .shrinkage import ShrinkageEstimator
 
 ESTIMATORS: dict[str, type[PolicyEstimator]] = {
-    estimator.__name__: estimator for estimator in (PaperEstimator, MeanGradientEstimator, ShrinkageEstimator)
+    estimator.__name__: estimator for estimator in (PaperEstimator, ShrinkageEstimator)
 }
 
 
@@ -48,7 +47,6 @@ def build_estimator(
 
 __all__ = [
     'ESTIMATORS',
-    'MeanGradientEstimator',
     'PaperEstimator',
     'PastGradient',
     'PolicyEstimator',

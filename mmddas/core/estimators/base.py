@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ..evidence import Evidence
+from mmddas.stats.evidence import Evidence
+
 from ..gradients import ViewGradients
 from ..policy import AugmentationPolicy
 

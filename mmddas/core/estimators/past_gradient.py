@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..gradients import ViewGradients, flat, unflat
-from ..numbers import is_number
+from ..validation import is_number
 
 
 class PastGradient:

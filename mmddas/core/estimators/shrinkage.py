@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ..gradients import ViewGradients
-from ..numbers import is_number
 from ..policy import AugmentationPolicy
+from ..validation import is_number
 from .base import PolicyEstimator
 from .past_gradient import PastGradient
 
@@ -26,11 +26,11 @@ class ShrinkageEstimator(PolicyEstimator):
 
         alpha_o[k] = -strength * (m_o + r_k (x_k - m_o)) / sqrt(tau_op^2 + s_op^2)
 
-    with the harmonic mean s_op^2 of the operations' squared errors. Of the spread of what is observed only that counts
-    which is two standard deviations above what errors alone would give (:func:`~mmddas.core.effects.shares`): up to
-    there tau is 0 and the policy uniform. Where errors are small beside effects, an operation two spreads better than
-    the mean has exp(2 strength) times its probability, however long the search: what bounds a policy is what is known,
-    and no rate times steps.
+    with the harmonic mean s_op^2 of the operations' squared errors. Only that part of the observed spread counts which
+    is two standard deviations above what errors alone would give
+    (:func:`~mmddas.stats.effects.shrinkage_factors`): up to there tau is 0 and the policy uniform. Where errors are
+    small compared with effects, an operation two spreads better than the mean has exp(2 strength) times its
+    probability, however long the search: knowledge bounds a policy, not a rate times the number of steps.
     Where one operation is far ahead of all others, alphas are scaled down until KL(p_o || uniform) is
     ``max_divergence``, so that a policy does not become that operation.
 

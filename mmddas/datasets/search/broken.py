@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mmengine.logging import print_log
 
-from mmddas.core.numbers import is_number
+from mmddas.core.validation import is_number
 
 # Mistakes in a pipeline, or of the machine, and not in the data: they end the run at once, with their traceback.
 _PROGRAMMING_ERRORS = (AttributeError, ImportError, LookupError, NameError, NotImplementedError, TypeError)

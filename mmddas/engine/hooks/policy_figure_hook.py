@@ -24,6 +24,6 @@ class PolicyFigureHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         if runner.rank == 0 and (self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)):
-            from mmddas.visualization import draw_policy  # Matplotlib takes a second to import
+            from mmddas.viz.policy_figure import draw_policy
 
             draw_policy(runner.train_loop.schedule, f'{runner.work_dir}/{self.filename}')

@@ -5,9 +5,10 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from mmddas.config_nodes import type_name
 from mmddas.core import PolicySchedule
 from mmddas.datasets import DDASAugment, find_augments
-from mmddas.datasets.walk import datasets_within, type_name
+from mmddas.datasets.walk import datasets_within
 from mmddas.engine.tasks import TASKS
 
 

@@ -5,7 +5,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmddas.core import AugmentationPolicy, PolicySchedule
-from mmddas.core.files import keep_other
+from mmddas.files import keep_other
 
 
 def leading(schedule_or_policy: PolicySchedule | AugmentationPolicy, count: int = 3) -> str:
@@ -58,7 +58,7 @@ class PolicySnapshotHook(Hook):
         findings = schedule.findings
         if findings is None:  # nothing was left to search
             return
-        few = 3 * findings.operation_effects.stand_out().sum() < len(findings.operations)
+        few = 3 * findings.operation_effects.significant().sum() < len(findings.operations)
         advice = '. More epochs, fewer candidates or larger batches would tell more' if few else ''
         runner.logger.info(
             f'The policy is in {runner.work_dir}/{self.filename}: {findings.sentence(len(schedule))}{advice}'

@@ -6,7 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from mmddas.progress import Bar
+from mmddas.viz.progress import Bar
 
 from .policy_snapshot_hook import leading
 

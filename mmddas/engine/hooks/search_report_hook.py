@@ -37,7 +37,7 @@ class SearchReportHook(Hook):
         self.interval = interval
 
     def before_train(self, runner: Runner) -> None:
-        from mmddas.report import Facts
+        from mmddas.viz.report import Facts
 
         self._began, self._steps = time.monotonic(), 0
         loop = runner.train_loop
@@ -70,7 +70,7 @@ class SearchReportHook(Hook):
         if self._steps == _MEASURED_STEPS + 1:
             seconds = (time.monotonic() - self._began) / _MEASURED_STEPS
             left = runner.max_iters - runner.iter - 1
-            from mmddas.report.page import duration
+            from mmddas.viz.report.page import duration
 
             runner.logger.info(f'A step takes {seconds:.2g} s: about {duration(seconds * left)} for the {left} to come')
 
@@ -81,7 +81,7 @@ class SearchReportHook(Hook):
             self._facts.epoch_seconds.append((time.monotonic() - self._epoch_began) / share)
         if self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner):
             if runner.rank == 0:
-                from mmddas.report import draw_examples
+                from mmddas.viz.report import draw_examples
 
                 loop = runner.train_loop
                 self._facts.examples = draw_examples(loop.dataloader.dataset.dataset, shown_candidates(loop.schedule))
@@ -91,7 +91,7 @@ class SearchReportHook(Hook):
 
     def _write(self, runner: Runner) -> None:
         if runner.rank == 0:
-            from mmddas.report import write_report
+            from mmddas.viz.report import write_report
 
             self._facts.save(runner.work_dir)
             path = write_report(runner.work_dir)
@@ -123,7 +123,7 @@ def shown_candidates(schedule: PolicySchedule) -> Sequence[Candidate]:
     chosen = [*best][:_SHOWN]
     if schedule.findings is not None:
         effects = schedule.findings.operation_effects
-        found = effects.stand_out()
+        found = effects.significant()
         order = [row for row in np.argsort(effects.scores, kind='stable').tolist() if found[row]]
         chosen = [schedule.findings.operations[row] for row in order] or chosen
     return [candidates[best[op]] for op in chosen if op != 'Identity']

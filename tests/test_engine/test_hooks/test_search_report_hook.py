@@ -14,7 +14,7 @@ from searches import final_policy
 
 from mmddas.core import Candidate, PolicySnapshot
 from mmddas.engine.hooks.search_report_hook import SearchReportHook, config_file, shown_candidates
-from mmddas.report import Facts
+from mmddas.viz.report import Facts
 
 
 def searched(config):

@@ -1,8 +1,0 @@
-"""``bccd.py`` for 60 epochs in the place of 30: whether longer trainings find the same operations worth while.
-
-python tools/benchmarks/yardstick.py configs/yardstick/bccd_long.py --seeds 0 --only none TranslateX_BBox Solarize
-"""
-
-_base_ = ['./bccd.py']
-
-train_cfg = dict(max_epochs=60, val_interval=60)

@@ -1,0 +1,1 @@
+"""Trainings repeated over policies and seeds, and their results."""
