@@ -110,7 +110,7 @@ class Row:
     def marked(self, text: str, other: 'Row') -> str:
         """In bold where this row is above the other beyond chance, in italics where it is below."""
         difference = Difference.of(self.values, other.values)
-        if self is other or difference is None or not difference.beyond_chance:
+        if self is other or difference is None or not difference.is_significant:
             return text
         return f'**{text}**' if difference.mean > 0 else f'*{text}*'
 

@@ -1,4 +1,7 @@
-"""The method, for any PyTorch loop: search space, policy, gradients, estimators, schedule. PyTorch and NumPy only."""
+"""The method, for any PyTorch loop: search space, policy, gradients, estimators, schedule.
+
+PyTorch, NumPy and SciPy only.
+"""
 
 from mmddas.stats.effects import Effects, Findings
 from mmddas.stats.evidence import Evidence

@@ -1,4 +1,4 @@
-"""Network gradients in flat buffers: those of the views, their weighted sum, their alignments.
+"""Gradients of the network in flat buffers: of the views, their weighted sum, their alignments.
 
 P is the number of the network's trainable parameters, L^ the number of sub-policies of a step.
 """
@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 
 def step_slope(optimizer: Optimizer, group: dict, parameter: nn.Parameter) -> float:
-    """How far the next step moves a parameter against its gradient, for a unit more of that: -dtheta_{t+1} / dg.
+    """Return -dtheta_{t+1} / dg: how far the next step moves a parameter per unit of its gradient.
 
     Exact for SGD, with momentum of any kind and weight decay. For other optimizers, whose steps are not linear in the
     gradient, it is the learning rate.
@@ -31,23 +31,23 @@ def step_slope(optimizer: Optimizer, group: dict, parameter: nn.Parameter) -> fl
 
 
 def reference_rate(optimizer: Optimizer) -> float:
-    """The learning rate of the optimizer's first group that has one above 0: the eta of Eq. 16 and 17."""
+    """Return the first learning rate above 0 among the optimizer's groups: the eta of Eq. 16 and 17."""
     return next((group['lr'] for group in optimizer.param_groups if group['lr']), 0.0)
 
 
 def memory_order(tensor: Tensor) -> tuple[int, ...]:
-    """A dense tensor's dimensions, the outermost in memory first; empty for PyTorch's own order, and for others."""
+    """Return a dense tensor's dimensions, outermost in memory first; empty for PyTorch's order, and if not dense."""
     order = tuple(sorted(range(tensor.dim()), key=tensor.stride, reverse=True))
     return order if not tensor.is_contiguous() and tensor.permute(order).is_contiguous() else ()
 
 
 def flat(tensor: Tensor, order: tuple[int, ...]) -> Tensor:
-    """The tensor's numbers ``(n,)`` in an order of its dimensions, see :func:`memory_order`."""
+    """Flatten a tensor to ``(n,)`` in an order of its dimensions, see :func:`memory_order`."""
     return (tensor.permute(order) if order else tensor).reshape(-1)
 
 
 def unflat(numbers: Tensor, shape: torch.Size, order: tuple[int, ...]) -> Tensor:
-    """The tensor ``shape`` of the numbers ``(n,)`` that :func:`flat` gives; no copy."""
+    """Undo :func:`flat`, without a copy."""
     if not order:
         return numbers.view(shape)
     return numbers.view([shape[dim] for dim in order]).permute(sorted(order, key=order.__getitem__))
@@ -56,32 +56,32 @@ def unflat(numbers: Tensor, shape: torch.Size, order: tuple[int, ...]) -> Tensor
 class ViewGradients:
     """g_0 and the L^ differences g_0 - g_l of a search step, in one buffer ``(L^ + 1, P)``.
 
-    With weights that sum to 1 the expected gradient is g_0 - sum_l w_l (g_0 - g_l), so that the differences,
-    which the alignments need, serve for the step too: nothing of size P is computed or kept twice.
+    With weights that sum to 1 the expected gradient is g_0 - sum_l w_l (g_0 - g_l): the differences serve both the step
+    and the alignments, and nothing of size P is computed or kept twice.
 
-    Gradients are taken as training takes them, by ``backward``. Of the parameters those count that require a gradient
-    when a step begins: layers may be frozen and thawed between steps, and P changes with them. Each parameter's numbers
-    lie in the order of its memory, which optimizers want: fused ones refuse gradients of another order on a GPU.
+    Gradients come from ``backward``, as in training. They cover the parameters that require a gradient when a step
+    begins: layers may be frozen and thawed between steps, and P changes with them. Each parameter keeps its memory
+    order, since fused optimizers on a GPU refuse gradients of another order.
 
     Args:
-        parameters: The optimizer that steps the network, whose groups may have rates of their own; or the network's
-            parameters, where all of them have one rate. All that are trained at a time must have one dtype and device.
+        parameters: The optimizer of the network (its groups may have different rates), or the parameters themselves, if
+            all have one rate. All trained parameters must have one dtype and device.
         num_sub_policies: L^.
 
     Attributes:
-        parameters: Those that count, in the order of the buffers.
-        members: Their places among all parameters, which tell after a resume whether they are the same.
-        orders: Of each, the order of its numbers (:func:`memory_order`).
+        parameters: The trained parameters, in the order of the buffers.
+        members: Their positions among all parameters, by which a resumed search recognises them.
+        orders: Their memory orders (:func:`memory_order`).
 
     Raises:
-        ValueError: There are no parameters to train, or some of another dtype or device than the rest.
+        ValueError: There is nothing to train, or trained parameters differ in dtype or device.
     """
 
     def __init__(self, parameters: Optimizer | Iterable[nn.Parameter], num_sub_policies: int) -> None:
         self.optimizer = parameters if isinstance(parameters, Optimizer) else None
         if self.optimizer is not None:
-            # Equal rates side by side: alignments need a product for each stretch of one rate. The rates that schedules
-            # began with, so that a resumed search has the same order.
+            # Sort by rate: alignments need one product per stretch of equal rates. By the initial rates, so that a
+            # resumed search has the same order.
             groups = sorted(self.optimizer.param_groups, key=lambda group: group.get('initial_lr', group['lr']))
             parameters = (parameter for group in groups for parameter in group['params'])
         self._all = list(parameters)
@@ -91,7 +91,7 @@ class ViewGradients:
         self._follow_trainable()
 
     def _follow_trainable(self) -> None:
-        """Make buffers for the parameters that require a gradient now, unless these are those of the last step."""
+        """Make buffers for the parameters that require a gradient now, if these have changed."""
         trainable = [parameter for parameter in self._all if parameter.requires_grad]
         if not trainable:
             raise ValueError('The network has no trainable parameters')
@@ -111,14 +111,14 @@ class ViewGradients:
         self._ends = list(accumulate(sizes))
         size, first = self._ends[-1], trainable[0]
         self._views = first.new_empty(self.num_sub_policies + 1, size)
-        # The expected gradient, and behind it a number for each parameter, 0 where no view has a gradient of it.
+        # The expected gradient, then one number per parameter: 0 if no view has a gradient of it.
         self._expected = first.new_empty(size + len(trainable))
-        self._shared = self._expected[:size]  # ... which after the step becomes g_val
+        self._shared = self._expected[:size]  # after the step: g_val
         self._in_use = [False] * len(trainable)  # in this step, and by this process
         self._scale: Tensor | float = 1.0  # of the views' losses
         self._stretches = [(0, size, 1.0)]
         self._shared_parts = [
-            # With the very strides of the parameter, also where one of its dimensions is 1 and any would do.
+            # With exactly the parameter's strides, also for dimensions of 1, where any stride would do.
             part.as_strided(parameter.shape, parameter.stride())
             if order or parameter.is_contiguous()
             else part.view_as(parameter)
@@ -126,10 +126,10 @@ class ViewGradients:
         ]
 
     def _fill(self, out: Tensor, loss: Tensor) -> list[bool]:
-        """Write the gradient of ``loss`` to ``out`` ``(P,)``; returns which parameters have one, others get zeros."""
+        """Write the gradient of ``loss`` to ``out`` ``(P,)``, zeros if none; return which parameters have one."""
         for parameter in self.parameters:
             parameter.grad = None
-        # As training does it. ``torch.autograd.grad`` cannot pass through reentrant activation checkpointing.
+        # Not ``torch.autograd.grad``, which cannot pass through reentrant activation checkpointing.
         loss.backward()
         gradients = [parameter.grad for parameter in self.parameters]
         torch.cat(
@@ -144,13 +144,13 @@ class ViewGradients:
         return [gradient is not None for gradient in gradients]
 
     def add_view(self, view: int, loss: Tensor, scale: Tensor | float = 1.0) -> None:
-        """Take the gradient of view number ``view``: 0, the clean one, first, then 1..L^.
+        """Compute the gradient of a view.
 
         Args:
-            view: The view's number.
+            view: Its number: 0, the clean one, first; then 1..L^.
             loss: Its loss, a scalar.
-            scale: A factor against underflow, the same for all views. The expected gradient keeps it, for a loss
-                scaler to take off; alignments are without it.
+            scale: A factor against underflow, the same for all views. The expected gradient keeps it for a loss scaler
+                to remove; alignments are without it.
         """
         if view == 0:
             self._follow_trainable()
@@ -163,11 +163,11 @@ class ViewGradients:
             torch.sub(self._views[0], row, out=row)
 
     def expected(self, weights: Tensor) -> Tensor:
-        """sum_l w_l g_l for ``weights`` ``(L^ + 1,)`` that sum to 1, clean view first (Eq. 5, 6).
+        """Compute sum_l w_l g_l for ``weights`` ``(L^ + 1,)`` that sum to 1, clean view first (Eq. 5, 6).
 
         Returns:
-            ``(P + n,)``: the gradient, and for each of the n parameters a number that is 0 where no view has a
-            gradient of it. Processes average all of it.
+            ``(P + n,)``: the gradient, then one number for each of the n parameters, 0 if no view has a gradient of it.
+            Processes average all of it.
         """
         torch.addmv(self._views[0], self._views[1:].T, weights[1:].to(self._views), alpha=-1, out=self._shared)
         flags = self._expected[len(self._shared) :]
@@ -175,11 +175,11 @@ class ViewGradients:
         return self._expected
 
     def assign(self) -> None:
-        """Make the expected gradient the parameters' ``.grad``, for an optimizer to step on; no copy.
+        """Set the parameters' ``.grad`` to the expected gradient, without a copy.
 
-        Parameters that no view has a gradient of, on any process, have none: they do not decay either.
+        Parameters without a gradient in any view of any process get None, so that they do not decay either.
         """
-        # What this process uses is in use; of the rest the others may know better.
+        # Another process may use parameters that this one does not.
         in_use = self._in_use if all(self._in_use) else self._expected[len(self._shared) :].tolist()
         for parameter, part, used in zip(self.parameters, self._shared_parts, in_use, strict=True):
             parameter.grad = part if used else None
@@ -187,7 +187,7 @@ class ViewGradients:
             self._stretches = self._stretches_of_one_rate()
 
     def _stretches_of_one_rate(self) -> list[tuple[int, int, float]]:
-        """Beginnings and ends in the buffers, and the step's rate there beside the reference: not where that is 0."""
+        """Return (begin, end, rate) of the buffers' stretches, rates relative to the first; without those of rate 0."""
         slopes = {}
         for group in self.optimizer.param_groups:
             slopes |= {id(parameter): step_slope(self.optimizer, group, parameter) for parameter in group['params']}
@@ -202,11 +202,11 @@ class ViewGradients:
         return stretches or [(0, len(self._shared), 1.0)]  # nothing moves in this step
 
     def validation(self, loss: Tensor, scale: Tensor | float = 1.0) -> Tensor:
-        """g_val ``(P,)``, once the network has stepped. It takes the place of the expected gradient.
+        """Compute g_val ``(P,)``, after the network's step. It overwrites the expected gradient.
 
         Args:
-            loss: S_val's, a scalar.
-            scale: A factor against underflow, which is taken off the gradient again.
+            loss: S_val's loss, a scalar.
+            scale: A factor against underflow, removed from the result.
         """
         self._fill(self._shared, loss * scale)
         return self._shared.div_(scale) if isinstance(scale, Tensor) else self._shared
@@ -222,30 +222,28 @@ class ViewGradients:
         return self._shared
 
     def alignments(self, direction: Tensor | None = None) -> Tensor:
-        """a_l = g_val . (g_0 - g_l), ``(L^,)``; positive where a sub-policy hurts the validation loss.
+        """Compute a_l = g_val . (g_0 - g_l), ``(L^,)``; positive if a sub-policy hurts the validation loss.
 
-        Where the optimizer's groups have rates of their own, each parameter's product counts by how far the step moved
-        it for a unit of its gradient, beside the first group that moves: dL_val / dw_l is -sum_g eta_g g_val . g_l over
-        the groups.
+        If the optimizer's groups g have different rates eta_g, each parameter counts by its rate relative to the first
+        group that moves: dL_val / dw_l is -sum_g eta_g g_val . g_l.
 
         Args:
-            direction: ``(P,)``, what is to take the place of g_val.
+            direction: ``(P,)``, to use instead of g_val.
         """
         return self._product(self._views[1:], self._shared if direction is None else direction) / self._scale
 
     def _product(self, rows: Tensor, vector: Tensor) -> Tensor:
-        """``rows`` ``(..., P)`` times ``vector`` ``(P,)``, each parameter by its rate in the step."""
+        """Multiply ``rows`` ``(..., P)`` with ``vector`` ``(P,)``, each parameter weighted by its rate."""
         if self._stretches == [(0, len(vector), 1.0)]:
             return rows @ vector
         parts = [rate * (rows[..., begin:end] @ vector[begin:end]) for begin, end, rate in self._stretches]
         return torch.stack(parts).sum(dim=0)
 
     def grad_cosine(self) -> Tensor:
-        """The cosine of g_val, taken after the step, and g_0: a scalar, 0 where one of them vanishes.
+        """Compute the cosine of g_val, taken after the step, and g_0: a scalar, 0 if one of them vanishes.
 
-        Positive while the network could have stepped further. Negative where it has stepped beyond the valley that
-        g_0 pointed into: then alignments reward views for pointing there less. Parameters count by their rates, as in
-        :meth:`alignments`.
+        It is negative if the step overshot the valley that g_0 points into; alignments then reward views that point
+        there less. Parameters count by their rates, as in :meth:`alignments`.
         """
         clean, validation = self._views[0], self._shared
         if len(self._stretches) == 1:

@@ -1,8 +1,8 @@
-"""Policies that go by a name: published ones, packaged as files, and those that a search space gives without a search.
+"""Policies by name: published ones, packaged as files, and policies that are generated for a search space.
 
-A name is ``zoph_v1``, or, of the latter, ``uniform``, ``trivialaugment`` or ``randaugment`` with what it takes behind
-colons: ``uniform:detection_wide:total_prob=0.5``, ``randaugment:cifar:level=5:num_ops=2``. A file can have another p_tp
-in the same way: ``policy.json:total_prob=0.7``.
+Published ones are ``zoph_v1`` and the like. Generated ones are ``uniform``, ``trivialaugment`` and ``randaugment``,
+with settings after colons: ``uniform:detection_wide:total_prob=0.5``, ``randaugment:cifar:level=5:num_ops=2``. The p_tp
+of a file can be replaced in the same way: ``policy.json:total_prob=0.7``.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ FOLDER = Path(__file__).parents[1] / 'policies'
 
 
 def uniform(space: str, total_prob: float = 0.35, num_ops: int = 2) -> PolicySchedule:
-    """What a search begins with: p_tp, and N_o candidates, all equally likely."""
+    """Apply N_o candidates, all equally likely, with probability p_tp: the policy that a search begins with."""
     preset = SearchSpace.preset(space, num_ops)
     return _static(preset, 1.0, np.full(len(preset), 1 / len(preset))).with_total_prob(total_prob)
 
 
 def trivialaugment(space: str) -> PolicySchedule:
-    """One operation on every image, all equally likely, at any of its levels (Müller and Hutter, TrivialAugment)."""
+    """Apply one operation to every image, all equally likely, at any level (Müller and Hutter, TrivialAugment)."""
     preset = SearchSpace.preset(space, 1)
     levels = np.bincount(preset.operation_of)
     return _static(preset, 1.0, 1 / len(levels) / levels[preset.operation_of])
 
 
 def randaugment(space: str, level: float = 5, num_ops: int = 2) -> PolicySchedule:
-    """N operations on every image, all equally likely, at one level (Cubuk et al., RandAugment).
+    """Apply N operations to every image, all equally likely, at one level (Cubuk et al., RandAugment).
 
-    The level is to be tuned. Some operations grow milder with it, as in their sources: Posterize and Solarize of
+    The level has to be tuned. Some operations grow milder with it, as in their sources: Posterize and Solarize of
     ``detection``.
     """
     levelled = {candidate.op: candidate.level for candidate in SearchSpace.preset(space).candidates}
@@ -53,22 +53,22 @@ GENERATED: dict[str, Callable[..., PolicySchedule]] = {
 
 
 def policy_names() -> list[str]:
-    """All of them, generated ones first."""
+    """List all names, generated policies first."""
     return [*GENERATED, *sorted(path.stem for path in FOLDER.glob('*.json'))]
 
 
 def load_policy(policy: str | os.PathLike, space: str = 'detection') -> PolicySchedule:
-    """A policy by its name, or from its file; a name goes first (``./zoph_v1`` is a file in any case).
+    """Load a policy by its name or from its file; names take precedence (``./zoph_v1`` is a file).
 
     Args:
-        policy: The name, with what it takes, or the path, with ``:total_prob=`` and another p_tp or without.
+        policy: A name with its settings, or a path, optionally followed by ``:total_prob=`` and a p_tp.
         space: The search space of a generated policy that names none.
 
     Raises:
         FileNotFoundError: It is neither a name nor a file.
         PolicyFileError: The file is not a valid policy file.
-        ValueError: What stands behind a name is no search space, or nothing that this policy takes; what stands behind
-            a path is no p_tp.
+        ValueError: The settings of a name are not a search space and arguments of that policy; those of a path are not
+            a p_tp.
     """
     name, *settings = str(policy).split(':')
     if name in GENERATED and isinstance(policy, str):
@@ -104,10 +104,10 @@ def _generated(name: str, settings: list[str], space: str) -> PolicySchedule:
 
 
 def _changed(schedule: PolicySchedule, setting: str, policy: str) -> PolicySchedule:
-    """A file's policy with what stands behind its path."""
+    """Apply the setting that follows a path."""
     key, _, text = setting.partition('=')
     if key != 'total_prob':
-        raise ValueError(f'{policy}: behind a file stands total_prob=... or nothing, got {setting!r}')
+        raise ValueError(f'{policy}: a file takes the setting total_prob=..., got {setting!r}')
     total_prob = _number(policy, key, text)
     try:
         return schedule.with_total_prob(total_prob)

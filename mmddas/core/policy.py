@@ -38,7 +38,7 @@ class AugmentationPolicy(nn.Module):
 
     @property
     def total_prob(self) -> Tensor:
-        """p_tp = sigmoid(alpha_tp), scalar: the probability that a sample is augmented at all."""
+        """p_tp = sigmoid(alpha_tp), the probability that a sample is augmented: a scalar."""
         return self.total_logit.sigmoid()
 
     @property
@@ -47,11 +47,11 @@ class AugmentationPolicy(nn.Module):
         return self.op_logits.softmax(dim=0)
 
     def log_sub_policy_probs(self, indices: Tensor) -> Tensor:
-        """log P(phi) of sub-policies ``(L^, N_o)``: ``(L^,)``."""
+        """Return log P(phi) ``(L^,)`` of sub-policies ``(L^, N_o)``."""
         return self.op_logits.log_softmax(dim=0)[indices].sum(dim=1)
 
     def sub_policy_probs(self, indices: Tensor) -> Tensor:
-        """P(phi) = prod_i p_o[phi_i] of sub-policies ``(L^, N_o)``: ``(L^,)``."""
+        """Return P(phi) = prod_i p_o[phi_i] ``(L^,)`` of sub-policies ``(L^, N_o)``."""
         return self.log_sub_policy_probs(indices).exp()
 
 
@@ -66,10 +66,9 @@ def sample_sub_policies(space: SearchSpace, count: int, generator: torch.Generat
 
 
 def expected_loss_weights(policy: AugmentationPolicy, indices: Tensor) -> Tensor:
-    """Weights of the L^ + 1 views in the expected training loss (Eq. 12): ``(L^ + 1,)``, the clean view first.
+    """Return the weights of the views in the expected training loss (Eq. 12): ``(L^ + 1,)``, the clean view first.
 
-    They sum to 1. The share of every sub-policy, P(phi_l) / Z, is a softmax of log-probabilities, so that
-    it stays exact where the probabilities themselves underflow.
+    They sum to 1. P(phi_l) / Z is a softmax of log-probabilities, which stays exact if the probabilities underflow.
     """
     augmented = policy.total_prob * policy.log_sub_policy_probs(indices).softmax(dim=0)  # (L^,)
     return torch.cat([(1 - policy.total_prob).reshape(1), augmented])
@@ -79,26 +78,25 @@ def expected_loss_weights(policy: AugmentationPolicy, indices: Tensor) -> Tensor
 def policy_gradients(
     policy: AugmentationPolicy, indices: Tensor, alignments: Tensor, normalize: bool = True, scale: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of the validation loss after the network's step with respect to the policy's logits.
+    """Compute the gradients of the validation loss with respect to the policy's logits (Eq. 16, 17).
 
-    Eq. 16 and 17, carried through softmax and sigmoid: with share_l = P(phi_l) / Z, Z held constant,
+    Carried through softmax and sigmoid, with Z held constant:
 
         dP(phi_l) / dalpha_o[k] = P(phi_l) * (count of k in phi_l - N_o * p_o[k])
 
-    Where each of R processes has drawn sub-policies of its own, the expected loss is the mean of theirs, and so are its
-    gradients, and Z_g.
+    If each of R processes draws its own sub-policies, the expected loss is the mean of theirs, and so are its gradients
+    and Z_g.
 
     Args:
         policy: The policy at which the sub-policies' weights were computed.
         indices: Sub-policies ``(L^, N_o)``, or ``(R, L^, N_o)``.
-        alignments: a_l = g_val . (g_0 - g_l), ``(L^,)`` or ``(R, L^)``; positive where phi_l hurts the validation loss.
+        alignments: a_l = g_val . (g_0 - g_l), ``(L^,)`` or ``(R, L^)``; positive if phi_l hurts the validation loss.
         normalize: Divide by Z_g = sum_l abs(a_l) (Eq. 15).
-        scale: Another factor, such as the network's learning rate, which the paper's equations carry and
-            its authors' released code leaves out.
+        scale: Another factor: the paper's equations have the network's learning rate, the authors' code does not.
 
     Returns:
-        Gradients of ``op_logits`` ``(K,)`` and of ``total_logit`` (scalar). With ``normalize`` and all
-        alignments 0 they are NaN: there is nothing to learn from such a step; skip it.
+        Gradients of ``op_logits`` ``(K,)`` and of ``total_logit`` (scalar); NaN with ``normalize`` if all alignments
+        are 0: such a step teaches nothing.
     """
     if indices.dim() == 3:
         parts = [policy_gradients(policy, *own, False, scale) for own in zip(indices, alignments, strict=True)]
@@ -127,8 +125,7 @@ def step_policy(
     """Step the policy's optimizers on gradients of its logits.
 
     Returns:
-        False where the gradients are not finite (a diverged loss, or all alignments 0): then policy and
-        optimizers are left as they were.
+        False if the gradients are not finite; policy and optimizers stay as they are.
     """
     if not torch.isfinite(torch.cat([grad_op_logits, grad_total_logit.reshape(1)])).all():
         return False
@@ -150,8 +147,7 @@ def update_policy(
     """Step the policy's optimizers on :func:`policy_gradients`.
 
     Returns:
-        False where nothing can be learned (all alignments 0, or a diverged loss): then policy and optimizers are left
-        as they were.
+        False if the step teaches nothing (alignments all 0 or not finite); policy and optimizers stay as they are.
     """
     gradients = policy_gradients(policy, indices, alignments, normalize, scale)
     return bool(alignments.any()) and step_policy(policy, optimizers, *gradients)

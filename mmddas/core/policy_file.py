@@ -1,4 +1,4 @@
-"""The content of a policy file: written, and read with every field checked."""
+"""Write the content of a policy file, and read it with every field checked."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ MAX_REPEAT = 10_000
 
 
 class PolicyFileError(ValueError):
-    """A policy file, or an inline policy, is not what it has to be: which one, where in it, what was expected."""
+    """A policy file, or a policy in a config, is not valid; the message names it, the field, and what was expected."""
 
 
 def content_of(
     space: SearchSpace, snapshots: Sequence[PolicySnapshot], meta: dict, findings: Findings | None = None
 ) -> dict:
-    """What a policy file has."""
+    """Return the content of a policy file."""
     content = {'format': FORMAT, 'version': VERSION}
     if snapshots and isinstance(snapshots[0], ListedSnapshot):
         epochs = [_listed(snapshot, len([*same])) for snapshot, same in itertools.groupby(snapshots)]
@@ -56,7 +56,7 @@ def _listed(snapshot: ListedSnapshot, repeat: int) -> dict:
 
 
 def text_of(content: dict) -> str:
-    """The file's text: one candidate, one epoch and one sub-policy a line."""
+    """Format the content, with one candidate, epoch or sub-policy a line."""
     lines = []
     for key, value in content.items():
         if isinstance(value, list) and value:
@@ -78,10 +78,10 @@ def _one_a_line(rows: list, indent: str) -> str:
 
 
 class Reader:
-    """Checks a policy's content field by field; every complaint names the source and the field.
+    """Reads a policy's content and checks every field.
 
     Raises:
-        PolicyFileError: Something is not what it has to be.
+        PolicyFileError: A field is not valid; the message names the source and the field.
     """
 
     def __init__(self, source: str) -> None:
@@ -106,7 +106,7 @@ class Reader:
     def policy(
         self, content: object, min_epochs: int
     ) -> tuple[SearchSpace, list[PolicySnapshot], dict, Findings | None]:
-        """Space, snapshots, ``min_epochs`` at least, and what else is kept."""
+        """Read search space, snapshots (at least ``min_epochs``), meta data and findings."""
         self.expect(isinstance(content, dict), 'content', 'an object (a dict)', content)
         self.expect(content.get('format', FORMAT) == FORMAT, 'format', repr(FORMAT), content.get('format'))
         version = content.get('version', VERSION)
@@ -130,7 +130,7 @@ class Reader:
         return content
 
     def listed(self, content: dict) -> tuple[SearchSpace, list[PolicySnapshot]]:
-        """A policy of listed sub-policies: a list, or one of lists for epochs."""
+        """Read a policy of listed sub-policies: one list, or a list for each of some epochs."""
         twofold = [field for field in ('candidates', 'num_ops') if field in content]
         self.expect(not twofold, 'content', 'sub_policies alone, whose operations are the candidates', list(content))
         if 'sub_policies' in content:
@@ -215,7 +215,7 @@ class Reader:
                 value = row.get(field_name)
                 lowest = -math.inf if name == 'effect' else 0
                 valid = value is None or is_number(value) and value >= lowest
-                self.expect(valid, f'{field}[{i}].{field_name}', 'a number, or null where it is not known', value)
+                self.expect(valid, f'{field}[{i}].{field_name}', 'a number, or null if it is not known', value)
                 if value is not None:
                     columns[name][i] = value
         return Effects(**columns)

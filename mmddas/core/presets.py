@@ -1,14 +1,14 @@
 """Search spaces by name, as data: ``(operation, level)`` pairs.
 
-``detection``: the operations of Zoph et al. at six levels, 0, 2, ..., 10. What does nothing (a rotation by
-0 degrees, a cut-out of no pixels) is one ``Identity``, and of levels that do the same thing (Posterize at 0,
-2 and 4 keeps one bit, Solarize at 10 is the negative that it is at 0) one is kept: no two candidates act alike.
+``detection``: the operations of Zoph et al. at six levels, 0, 2, ..., 10. No two candidates act alike: those without an
+effect (a rotation by 0 degrees) are one ``Identity``, and equal levels are one (Posterize keeps one bit at 0, 2 and 4,
+Solarize gives the negative at 0 and 10).
 
-``detection_wide``: those, and what they lack: zooming out and in, and flips of the whole image.
+``detection_wide``: the same, with zooms and flips of the whole image.
 
 ``cifar``, ``cifar_release``, ``imagenet``: the operations of Liu et al. at the levels of the paper, of the policies
-that its authors released (in their order), and of its search on ImageNet, as published: at high levels some candidates
-act alike, so that the sizes of the spaces are the paper's.
+that its authors released (in their order), and of its search on ImageNet. They have the paper's sizes, although some
+candidates act alike at high levels.
 """
 
 _LEVELS = (0, 2, 4, 6, 8, 10)
@@ -83,5 +83,5 @@ PRESETS = {
     'cifar_release': _classification(_RELEASED, (0, 2, 10, 14)),
     'imagenet': _classification(_WITH_CUTOUT, (7, 14)),
 }
-# What each of them is for.
+# The task of each space.
 PRESET_TASKS = {name: 'detection' if name.startswith('detection') else 'classification' for name in PRESETS}

@@ -1,4 +1,4 @@
-"""The searched policy over time, its file, and its replay in re-training."""
+"""The schedule of a searched policy: its file, and its replay in training."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from .validation import is_number, is_whole
 
 
 class PolicySchedule:
-    """T snapshots of a policy, one per search epoch, and how re-training replays them.
+    """T snapshots of a policy, one per search epoch, which training replays.
 
     Args:
         space: The candidates that the snapshots' ``op_probs`` belong to.
-        snapshots: What has been searched so far.
-        meta: Free JSON values that tell where the policy comes from.
-        findings: What the search knows of its candidates' effects; None: not recorded.
+        snapshots: The policy after each epoch of the search so far.
+        meta: Free JSON values on where the policy comes from.
+        findings: The effects that the search has estimated; None: not recorded.
     """
 
     def __init__(
@@ -47,15 +47,12 @@ class PolicySchedule:
         return len(self.snapshots)
 
     def append(self, policy: AugmentationPolicy) -> None:
-        """Add a snapshot of the policy as it is now."""
+        """Append a snapshot of the policy."""
         probs = policy.op_probs.detach().double().cpu().numpy()
         self.snapshots.append(PolicySnapshot(policy.total_prob.item(), probs / probs.sum()))
 
     def smooth(self, window: int) -> PolicySchedule:
-        """p_tp through a centred mean filter of odd width ``window`` (F_s); at the ends over what exists.
-
-        p_o is left as it is.
-        """
+        """Smooth p_tp by a centred mean filter of odd width ``window`` (F_s), cut off at the ends; p_o stays."""
         if not (is_whole(window) and window >= 1 and window % 2 == 1):
             raise ValueError(f'The smoothing window must be an odd whole number of at least 1, got {window!r}')
         reach = window // 2
@@ -67,29 +64,29 @@ class PolicySchedule:
         return PolicySchedule(self.space, smoothed, self.meta, self.findings)
 
     def static(self) -> PolicySchedule:
-        """The last snapshot alone, for all epochs."""
+        """Return the last snapshot as the policy of all epochs."""
         return PolicySchedule(self.space, self.snapshots[-1:], self.meta, self.findings)
 
     def with_total_prob(self, total_prob: float) -> PolicySchedule:
-        """The same p_o, with this p_tp throughout.
+        """Replace p_tp in all snapshots.
 
         Raises:
-            ValueError: It is no probability, or the policy lists sub-policies, whose operations have their own.
+            ValueError: It is not a probability, or the policy lists sub-policies, whose operations have their own.
         """
         if not (is_number(total_prob) and 0 <= total_prob <= 1):
             raise ValueError(f'total_prob must be a probability from 0 to 1, got {total_prob!r}')
         if any(isinstance(snapshot, ListedSnapshot) for snapshot in self.snapshots):
             raise ValueError(
-                'total_prob cannot be set of a policy that lists sub-policies: every image gets one of them, and each '
-                'operation has a probability of its own'
+                'total_prob cannot be set for a policy that lists sub-policies: every image gets one of them, and each '
+                'operation has its own probability'
             )
         snapshots = [dataclasses.replace(snapshot, total_prob=float(total_prob)) for snapshot in self.snapshots]
         return PolicySchedule(self.space, snapshots, self.meta, self.findings)
 
     def at(self, epoch: int, max_epochs: int) -> PolicySnapshot:
-        """The snapshot for ``epoch`` (from 0) of ``max_epochs``: number floor(epoch * T / max_epochs).
+        """Return the snapshot for ``epoch`` (from 0) of ``max_epochs``: number floor(epoch * T / max_epochs).
 
-        Nearest-neighbour upsampling (or thinning, where the search was longer). Any unit of time will do.
+        Any unit of time will do.
         """
         if not self.snapshots:
             raise ValueError('The schedule is empty: nothing has been searched yet')
@@ -98,12 +95,12 @@ class PolicySchedule:
         return self.snapshots[epoch * len(self) // max_epochs]
 
     def to_dict(self) -> dict:
-        """The content of the policy file."""
+        """Return the content of the policy file."""
         return content_of(self.space, self.snapshots, self.meta, self.findings)
 
     @classmethod
     def from_dict(cls, content: object, source: str = 'policy', min_epochs: int = 1) -> PolicySchedule:
-        """Read and check the content of a policy file, of ``min_epochs`` snapshots at least.
+        """Read and check the content of a policy file with at least ``min_epochs`` snapshots.
 
         Raises:
             PolicyFileError: Names ``source``, the field and what was expected there.
@@ -111,7 +108,7 @@ class PolicySchedule:
         return cls(*Reader(source).policy(content, min_epochs))
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the policy file, atomically: one candidate, one epoch or one sub-policy a line."""
+        """Write the policy file atomically, with one candidate, epoch or sub-policy a line."""
         write_text(path, text_of(self.to_dict()))
 
     @classmethod

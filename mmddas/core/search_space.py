@@ -1,4 +1,4 @@
-"""What is searched over: candidate operations, and how many of them make a sub-policy."""
+"""The search space: candidate operations, and the number of them in a sub-policy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from .presets import PRESET_TASKS, PRESETS
 from .validation import is_number, is_whole
 
-# Far beyond what is of use (published policies have 2 or 3); keeps a wrong file from asking for the impossible.
+# Far beyond the 2 or 3 of published policies; keeps a wrong file from asking for the impossible.
 MAX_NUM_OPS = 100
 
 
@@ -29,7 +29,7 @@ class Candidate(NamedTuple):
 
 
 def _candidate(item: Candidate | Sequence | str) -> Candidate:
-    """Read ``Candidate``, ``(op, level)`` or a bare operation name; ValueError otherwise."""
+    """Read a ``Candidate``, ``(op, level)`` or an operation's name; ValueError otherwise."""
     pair = (item,) if isinstance(item, str) else item
     if not isinstance(pair, (tuple, list)) or not 1 <= len(pair) <= 2:
         raise ValueError(f'Candidate {item!r:.80}: expected a name or a pair (operation, level)')
@@ -50,10 +50,10 @@ class SearchSpace:
 
     Attributes:
         operations: The names of operations, in the order in which candidates have them first.
-        operation_of: The place of each candidate's operation among them, ``(K,)``.
+        operation_of: The index of each candidate's operation among them, ``(K,)``.
 
     Raises:
-        ValueError: No candidates, one that is listed twice, or ``num_ops`` out of range.
+        ValueError: There are no candidates, one is listed twice, or ``num_ops`` is out of range.
     """
 
     def __init__(self, candidates: Iterable[Candidate | Sequence | str], num_ops: int = 2) -> None:
@@ -72,31 +72,31 @@ class SearchSpace:
 
     @classmethod
     def preset(cls, name: str, num_ops: int = 2) -> SearchSpace:
-        """A search space by name; ValueError with the known names otherwise."""
+        """Return a search space by name; ValueError with the known names otherwise."""
         if name not in PRESETS:
             raise ValueError(f'Unknown search space {name!r}; presets are {sorted(PRESETS)}')
         return cls(PRESETS[name], num_ops)
 
     @classmethod
     def register(cls, name: str, candidates: Iterable[Candidate | Sequence | str], task: str = 'detection') -> None:
-        """Give candidates a name, which is then as good as a preset's: ``--space NAME``, ``uniform:NAME``.
+        """Register candidates under a name, for ``--space NAME`` and ``uniform:NAME``.
 
         Args:
-            name: A new one, or one that has the same candidates.
-            candidates: As of the class, operations of your own among them.
+            name: A new name, or one with the same candidates.
+            candidates: As of the class; they may use registered operations of your own.
             task: ``'detection'`` or ``'classification'``.
 
         Raises:
-            ValueError: The name is taken, or cannot stand in a policy's name; the candidates are not valid; there is no
-                such task.
+            ValueError: The name is taken or has other characters than letters, digits and _; the candidates or the task
+                are not valid.
         """
         found = tuple(tuple(candidate) for candidate in cls(candidates).candidates)
         if not re.fullmatch(r'\w+', name):
-            raise ValueError(f'The name of a search space has letters, digits and _ alone, got {name!r}')
+            raise ValueError(f'The name of a search space has only letters, digits and _, got {name!r}')
         if task not in PRESET_TASKS.values():
-            raise ValueError(f'A search space is for one of {sorted(set(PRESET_TASKS.values()))}, got {task!r}')
+            raise ValueError(f'task must be one of {sorted(set(PRESET_TASKS.values()))}, got {task!r}')
         if PRESETS.get(name, found) != found:
-            raise ValueError(f'There is a search space {name!r} already, with other candidates: take another name')
+            raise ValueError(f'A search space {name!r} with other candidates exists already: choose another name')
         PRESETS[name], PRESET_TASKS[name] = found, task
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""A policy at one time, and how an image's sub-policy is drawn from it: by p_tp and p_o, or from a list.
+"""A snapshot of a policy, and how an image's sub-policy is drawn from it: by p_o, or from a list.
 
 K candidates.
 """
@@ -21,19 +21,19 @@ Uniform = Callable[[], float]
 
 @dataclass(frozen=True, eq=False)
 class PolicySnapshot:
-    """The policy's probabilities at one time: p_tp, and p_o as ``(K,)`` float64 summing to 1."""
+    """p_tp and p_o, ``(K,)`` float64 summing to 1, of a policy at one time."""
 
     total_prob: float
     op_probs: np.ndarray
 
     @functools.cached_property
     def cumulated(self) -> np.ndarray:
-        """The probability of each candidate and all before it, ``(K,)``, ending with 1: for drawing from."""
+        """The cumulative probabilities to draw from, ``(K,)``, ending with 1."""
         sums = self.op_probs.cumsum()
         return sums / sums[-1]
 
     def draw(self, space: SearchSpace, uniform: Uniform, in_boxes: Callable[[str], bool]) -> list[Candidate]:
-        """The sub-policy of an image that is augmented: N_o candidates from p_o."""
+        """Draw the sub-policy of an augmented image: N_o candidates from p_o."""
         return [space.candidates[bisect_right(self.cumulated, uniform())] for _ in range(space.num_ops)]
 
     def __eq__(self, other: object) -> bool:
@@ -45,7 +45,7 @@ class PolicySnapshot:
 
 
 class ListedOperation(NamedTuple):
-    """An operation of a listed sub-policy, at a level (None: it takes none), and the probability that it is applied."""
+    """An operation of a listed sub-policy, its level (None: it takes none), and its probability to be applied."""
 
     op: str
     level: float | None
@@ -61,17 +61,17 @@ class ListedOperation(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ListedSnapshot(PolicySnapshot):
-    """A list of sub-policies, as AutoAugment and its successors give them; see :meth:`of`.
+    """A list of sub-policies, as AutoAugment and its successors have them; see :meth:`of`.
 
-    Every image gets one of them, all equally likely, and each of its operations by a coin of its own. An operation in
-    boxes has a coin for every box instead. p_tp is 1, and ``op_probs`` are shares: what part of all operations that are
-    applied each candidate has.
+    Every image gets one sub-policy, all equally likely, and each of its operations with that operation's probability
+    (an operation in boxes: for every box). p_tp is 1, and ``op_probs`` are the candidates' shares of all operations
+    that are applied.
 
     Attributes:
         sub_policies: The list.
-        max_applied: Where at most so many operations of a sub-policy are applied, taken in random order: the
-            probabilities of 0, 1, 2, ... for that number (Ho et al., Population Based Augmentation).
-        applied: Operations that are applied to an image in the mean.
+        max_applied: The probabilities that at most 0, 1, 2, ... operations of a sub-policy are applied, in random order
+            (Ho et al., Population Based Augmentation); None: no such limit.
+        applied: The mean number of operations applied to an image.
     """
 
     sub_policies: tuple[tuple[ListedOperation, ...], ...]
@@ -85,21 +85,21 @@ class ListedSnapshot(PolicySnapshot):
         sub_policies: Iterable[Sequence[ListedOperation]],
         max_applied: Sequence[float] | None = None,
     ) -> ListedSnapshot:
-        """A list whose candidates are among those of ``space``."""
+        """Make a snapshot of a list; its candidates must be in ``space``."""
         sub_policies = tuple(tuple(sub_policy) for sub_policy in sub_policies)
-        places = {candidate: place for place, candidate in enumerate(space.candidates)}
+        index_of = {candidate: index for index, candidate in enumerate(space.candidates)}
         counts = np.zeros(len(space))
         for sub_policy in sub_policies:
             for operation, chance in zip(sub_policy, _chances(sub_policy, max_applied), strict=True):
-                counts[places[operation.candidate]] += chance / len(sub_policies)
+                counts[index_of[operation.candidate]] += chance / len(sub_policies)
         applied = float(counts.sum())
-        shares = counts / applied if applied else np.full(len(space), 1 / len(space))
-        return cls(1.0, shares, sub_policies, None if max_applied is None else tuple(max_applied), applied)
+        op_probs = counts / applied if applied else np.full(len(space), 1 / len(space))
+        return cls(1.0, op_probs, sub_policies, None if max_applied is None else tuple(max_applied), applied)
 
     def draw(
         self, space: SearchSpace, uniform: Uniform, in_boxes: Callable[[str], bool]
     ) -> list[Candidate | ListedOperation]:
-        """What is applied to an image; operations in boxes with the probability that each box has."""
+        """Draw the operations of an image; those in boxes come with the probability for each box."""
         chosen = list(self.sub_policies[int(uniform() * len(self.sub_policies))])
         most = len(chosen)
         if self.max_applied is not None:
@@ -126,11 +126,10 @@ class ListedSnapshot(PolicySnapshot):
 
 
 def _chances(sub_policy: Sequence[ListedOperation], max_applied: Sequence[float] | None) -> list[float]:
-    """How likely each operation of a drawn sub-policy is to be applied.
+    """Compute the probability of each operation of a drawn sub-policy to be applied.
 
-    In random order an operation has u of the others before it, u uniform on [0, 1]; of those each is applied with u
-    times its probability, unless the number of operations is reached. The integral over u is one of a polynomial of as
-    many degrees as there are others, which Gauss's and Legendre's nodes give exactly.
+    In random order each of the others comes before an operation with probability u, u uniform on [0, 1]. The integral
+    over u is that of a polynomial, which Gauss-Legendre quadrature gives exactly.
     """
     probs = [operation.prob for operation in sub_policy]
     if max_applied is None:

@@ -1,4 +1,4 @@
-"""What counts as a number where one is given: in a config, a policy's file, or by a caller."""
+"""Checks for numbers in configs, policy files and arguments."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import sys
 
 
 def is_number(value: object) -> bool:
-    """A finite one, which fits a float; True and False are none, though Python calculates with them."""
+    """Whether ``value`` is a finite number that fits a float, and not a bool."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def is_whole(value: object) -> bool:
-    """One without a fraction by its type, as what is counted has."""
+    """Whether ``value`` is an integer by its type, and not a bool."""
     return isinstance(value, int) and not isinstance(value, bool)

@@ -40,12 +40,12 @@ class Difference:
         return cls(mean, mean - half, mean + half, float(paired.std(ddof=1)), len(seeds))
 
     @property
-    def beyond_chance(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether the interval excludes 0. An interval without width means that the metric is too coarse to tell."""
-        return not self.all_alike and (self.low > 0 or self.high < 0)
+        return not self.is_constant and (self.low > 0 or self.high < 0)
 
     @property
-    def all_alike(self) -> bool:
+    def is_constant(self) -> bool:
         """Whether all single differences are the same, as with a metric that is coarse (few images, rounding)."""
         return self.deviation <= 1e-9 * max(abs(self.mean), 1)
 
@@ -60,10 +60,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Row:
-    """A policy's trainings.
+    """The trainings with one policy.
 
-    ``values``: the metric by seed; ``seconds``: the mean time of a training; ``search``: what the search of it took, in
-    words; ``difference``: to the first policy.
+    ``values``: the metric by seed; ``seconds``: the mean time of a training; ``search``: the cost of the policy's
+    search, in words; ``difference``: to the first policy.
     """
 
     name: str
@@ -82,15 +82,15 @@ class Row:
 
 
 class Comparison:
-    """Policies beside the first of them.
+    """A comparison of policies with the first of them.
 
     Args:
-        metric: Its name; more is better.
-        names: The policies, the one to compare with first.
-        values: The metric by policy and seed; what is missing there has failed, or has not been run.
+        metric: The name of the metric; higher is better.
+        names: The policies; the first is the reference.
+        values: The metric by policy and seed; missing trainings have failed or have not been run.
         seconds: The times of trainings by policy.
-        search: What the search of a policy took, where it is known.
-        seeds: What should be there.
+        search: The cost of a policy's search, if it is known.
+        seeds: All seeds that were asked for.
         nothing: ``'NAME, seed SEED'`` of networks that detect nothing, whose value is 0.
     """
 
@@ -122,16 +122,25 @@ class Comparison:
 
     @property
     def sorted_rows(self) -> list[Row]:
-        """Best first."""
+        """The rows, best first."""
         return sorted(self.rows, key=lambda row: -row.mean)
 
     def table(self) -> list[list[str]]:
-        """Head and rows, best first, as texts."""
-        head = ['policy', 'seeds', self.metric, 'spread', f'beside {self.first}', '95% interval', 'training', 'search']
+        """Return the table as texts: the header, then the rows, best first."""
+        head = [
+            'policy',
+            'seeds',
+            self.metric,
+            'std',
+            f'difference to {self.first}',
+            '95% interval',
+            'training',
+            'search',
+        ]
         rows = []
         for row in self.sorted_rows:
             difference = row.difference
-            known = difference is not None and math.isfinite(difference.low) and not difference.all_alike
+            known = difference is not None and math.isfinite(difference.low) and not difference.is_constant
             rows.append(
                 [
                     row.name,
@@ -147,41 +156,39 @@ class Comparison:
         return [head, *rows]
 
     def sentence(self) -> str:
-        """Which policies are better or worse than the first beyond chance, and which cannot be told apart."""
-        better, worse, open_ones = [], [], []
+        """Say which policies differ significantly from the first, and which do not."""
+        better, worse, undecided = [], [], []
         for row in self.sorted_rows:
             if row.difference is None:
                 continue
             if not math.isfinite(row.difference.low):
-                open_ones.append(row.name)
-            elif row.difference.beyond_chance:
+                undecided.append(row.name)
+            elif row.difference.is_significant:
                 (better if row.difference.mean > 0 else worse).append(row.name)
-            elif row.difference.all_alike:
+            elif row.difference.is_constant:
                 same = 'the same' if row.difference.mean == 0 else 'the same difference'
-                open_ones.append(f'{row.name} ({same} at every seed: the metric is too coarse, or nothing differs)')
+                undecided.append(f'{row.name} ({same} at every seed: the metric is too coarse, or nothing differs)')
             else:
                 needed = row.difference.seeds_needed
                 seeds = needed or f'more than {MOST_SEEDS}'
-                open_ones.append(f'{row.name} ({seeds} seeds would, if the difference stays what it is)')
-        said = [
-            f'{word} {self.first} beyond chance: {", ".join(names)}'
-            for word, names in (('better than', better), ('worse than', worse))
-            if names
-        ]
-        if open_ones:
-            said.append(f'not told apart from {self.first}: {", ".join(open_ones)}')
-        text = '; '.join(said) or 'There is nothing to compare'
-        text = f'{text[0].upper()}{text[1:]}.'
+                undecided.append(f'{row.name} ({seeds} seeds would show it, if the difference stays as it is)')
+        groups = (
+            (f'significantly better than {self.first}', better),
+            (f'significantly worse than {self.first}', worse),
+            (f'no significant difference to {self.first}', undecided),
+        )
+        text = '; '.join(f'{words}: {", ".join(names)}' for words, names in groups if names)
+        text = f'{text[0].upper()}{text[1:]}.' if text else 'There is nothing to compare.'
         if any(row.difference is not None and row.difference.seeds < 2 for row in self.rows):
-            text += ' One seed gives no interval: two are the least.'
+            text += ' One seed gives no interval: train with at least two.'
         if self.nothing:
-            text += f' Nothing detected, which counts as 0: {"; ".join(self.nothing)}.'
+            text += f' These networks detect nothing, which counts as 0: {"; ".join(self.nothing)}.'
         if self.missing:
-            text += f' Not in it, since they failed or are not run: {"; ".join(self.missing)}.'
+            text += f' Missing, since they failed or have not been run: {"; ".join(self.missing)}.'
         return text
 
     def markdown(self, command: str) -> str:
-        """The table, the sentence, and the command that made them."""
+        """Format the table, the sentence and the command in Markdown."""
         head, *rows = self.table()
         lines = ['| ' + ' | '.join(cells) + ' |' for cells in (head, ['---'] * len(head), *rows)]
         seeds = ', '.join(map(str, self.seeds))
@@ -189,7 +196,7 @@ class Comparison:
         return '\n'.join([*lines, '', self.sentence(), '', explained, '', f'    {command}', ''])
 
     def csv(self) -> str:
-        """Every training's value, a line each."""
+        """Format the value of every training, one a line."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator='\n')
         writer.writerow(['policy', 'seed', self.metric])
@@ -198,7 +205,7 @@ class Comparison:
 
 
 def _number(value: float, sign: bool = False) -> str:
-    """Four significant places, of a metric that may be a share or a percentage."""
+    """Format a metric: a share with four places, a percentage with two."""
     if not math.isfinite(value):
         return ''
     places = 4 if abs(value) < 2 else 2

@@ -1,8 +1,7 @@
-"""What a search knows of its candidates: their effects, with standard errors.
+"""The evidence of a search: estimated effects of its candidates, with standard errors.
 
-A policy says what to do; the evidence says how sure that is. The alignments of a step are compared with each other:
-what a candidate does to them, beside what the other sub-policies of the step do. K candidates, L^ sub-policies of N_o
-candidates in a step.
+The estimate compares the alignments within each step: those of sub-policies with a candidate and without it. K
+candidates, L^ sub-policies of N_o candidates in a step.
 """
 
 from __future__ import annotations
@@ -18,31 +17,30 @@ from .effects import Effects, Findings, shrinkage_factors, shrunk
 if TYPE_CHECKING:
     from mmddas.core import SearchSpace
 
-# Neighbouring steps share a state of the network, and with it errors; sums over blocks of steps have these in. Of
-# several lengths of block, the one with the largest error counts, among those of which there are enough.
+# Neighbouring steps share a state of the network, and so errors: errors come from sums over blocks of steps. Among the
+# lengths with enough blocks, the one with the largest error counts.
 BLOCKS = (10, 40)
 MIN_BLOCKS = 12
 SCALE_DECAY = 0.95  # of the running mean of alignments' sizes
 
 
 class Evidence:
-    """Sums over a search's steps, of which effects and their errors can be told at any time.
+    """Sums over the steps of a search, from which effects and their standard errors are computed at any time.
 
-    With y_l = a_l / s, s the running mean of |a|, and n_lk, how often candidate k is in sub-policy l, both less their
-    means over the step, sum(n y) / sum(n n) is the slope of y over n: what k adds beside the mean of the other
-    candidates. (K - 1) / K of it is what it adds beside the mean of all; of an operation with m levels, (K - m) / K.
-    Its standard error comes from the residuals of blocks of steps. The draws are independent of each other, so that
-    what other candidates do is noise in it, and no bias. As far as it is known from earlier steps (:meth:`shrunk`), it
-    is taken off: with e the known effects, sum(n_k (y - n e)) + sum(n_k n_k) e_k K / (K - 1) has the mean of
-    sum(n_k y), whatever e, and less variance the better e is.
+    Let y_l = a_l / s, s the running mean of |a|, and n_lk the number of times that candidate k is in sub-policy l, both
+    less their means over the step. The slope sum(n y) / sum(n n) is what k adds compared with the mean of the other
+    candidates; (K - 1) / K of it is what k adds compared with the mean of all ((K - m) / K for an operation with m
+    levels). Its standard error comes from the residuals of blocks of steps. Draws are independent, so that other
+    candidates add noise and no bias. Effects e known from earlier steps (:meth:`shrunk`) reduce that noise:
+    sum(n_k (y - n e)) + sum(n_k n_k) e_k K / (K - 1) has the same mean as sum(n_k y) for any e.
 
-    Memory is 5 K numbers for each length of block, and as much for the operations.
+    Memory: 5 K numbers for each length of block, and as many for the operations.
 
     Args:
         space: The candidates.
 
     Attributes:
-        steps: How many have been taken in.
+        steps: The number of steps so far.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -53,27 +51,29 @@ class Evidence:
         self.steps = 0
         size = len(space) + len(space.operations)
         self._draws = torch.zeros(size, dtype=torch.float64)
-        self._scale = torch.zeros((), dtype=torch.float64)  # the running mean of |a|, less the weight of no steps
+        self._scale = torch.zeros((), dtype=torch.float64)  # the running mean of |a|, not yet divided by its weight
         self._slopes = [_BlockSlopes(size, length) for length in BLOCKS]
-        self._known = torch.zeros(size, dtype=torch.float64)  # effects, an operation's the mean of its levels'
+        self._known = torch.zeros(
+            size, dtype=torch.float64
+        )  # effects of candidates, then of operations: the mean over levels
 
     @torch.no_grad()
     def add(self, indices: Tensor, alignments: Tensor) -> bool:
-        """Take a step's findings in.
+        """Add a step.
 
         Args:
-            indices: Sub-policies ``(L^, N_o)``, or ``(R, L^, N_o)`` of R processes that have drawn their own.
+            indices: Sub-policies ``(L^, N_o)``, or ``(R, L^, N_o)`` if R processes draw their own.
             alignments: ``(L^,)`` or ``(R, L^)``.
 
         Returns:
-            False where they tell nothing: they are not finite, or all 0.
+            False if the alignments say nothing: they are not finite, or all 0.
         """
         indices, alignments = indices.reshape(-1, indices.shape[-1]), alignments.reshape(-1).double()
         size = alignments.abs().mean()
         if not (torch.isfinite(size) and size > 0):
             return False
         self.steps += 1
-        # Not the size of the step at hand: steps that tell little would count as much as those that tell a lot.
+        # Not the size in this step: steps with small alignments would count as much as those with large ones.
         self._scale = SCALE_DECAY * self._scale + (1 - SCALE_DECAY) * size
         scaled = alignments / (self._scale / (1 - SCALE_DECAY**self.steps))  # (L^,) y_l
         counts = torch.zeros(len(indices), len(self.space), dtype=torch.float64)  # (L^, K) n_lk
@@ -99,7 +99,7 @@ class Evidence:
 
     @property
     def _known_slopes(self) -> Tensor:
-        """What known effects add beside the mean of the others, of candidates and operations."""
+        """The known effects as slopes: compared with the mean of the others."""
         return self._known / self._beside_all.clamp_min(1 / len(self.space))  # 0 where there are no others
 
     def shrunk(self) -> tuple[np.ndarray, float]:
@@ -111,8 +111,8 @@ class Evidence:
         towards its operation's shrunk effect.
 
         Returns:
-            ``(K,)``, 0 where nothing is known; and the root of the mean square of effects and errors, 0 where effects
-            spread no further than errors would have them.
+            ``(K,)``, 0 where nothing is known; and the root of the mean square of effects and errors, 0 if effects
+            spread no further than their errors explain.
         """
         findings, of_operation = self.findings(), self.space.operation_of
         operations, candidates = findings.operation_effects, findings.candidate_effects
@@ -126,7 +126,7 @@ class Evidence:
         return shrunk(candidates, factor, expected), float(np.sqrt(spread + spread_within))
 
     def findings(self) -> Findings:
-        """What is known now."""
+        """Return the current estimates."""
         lengths = [slopes for slopes in self._slopes if slopes.blocks >= MIN_BLOCKS] or self._slopes[:1]
         found = [slopes.estimate() for slopes in lengths]
         errors = np.stack([error for _, error, _ in found])  # (lengths, K + operations), NaN: not known
@@ -141,13 +141,13 @@ class Evidence:
         return Findings(self.steps, self.space.operations, operations, candidates)
 
     def state_dict(self) -> dict:
-        """All sums, as tensors and plain values."""
+        """Return all sums, as tensors and plain values."""
         slopes = [slopes.state_dict() for slopes in self._slopes]
         sums = dict(draws=self._draws.clone(), scale=self._scale.clone(), known=self._known.clone())
         return dict(steps=self.steps, slopes=slopes, **sums)
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from :meth:`state_dict`, to the bit."""
+        """Restore :meth:`state_dict` exactly."""
         self.steps, self._known = state['steps'], state['known'].clone()
         self._draws, self._scale = state['draws'].clone(), state['scale'].clone()
         for slopes, saved in zip(self._slopes, state['slopes'], strict=True):
@@ -170,7 +170,7 @@ class _BlockSlopes:
 
     @property
     def blocks(self) -> int:
-        """Whole ones."""
+        """The number of complete blocks."""
         return self.steps // self.length
 
     def add(self, products: Tensor, squares: Tensor) -> None:
@@ -191,7 +191,7 @@ class _BlockSlopes:
         into.qq += squares * squares
 
     def estimate(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Slopes, their standard errors, and the degrees of freedom of these; the block at hand counts as one."""
+        """Return slopes, standard errors and degrees of freedom; the incomplete block counts as one."""
         whole = self
         if self.steps % self.length:
             whole = _BlockSlopes(len(self.products), self.length)
@@ -200,7 +200,7 @@ class _BlockSlopes:
         products, squares, pp, pq, qq = (getattr(whole, name).numpy() for name in self._SUMS[:5])
         with np.errstate(divide='ignore', invalid='ignore'):
             slope = products / squares
-            # Blocks without a draw of it say nothing: the number of those that do, by Kish (1965).
+            # Blocks without a draw say nothing: the effective number of blocks, by Kish (1965).
             effective = squares**2 / qq
             residual = np.maximum(pp - 2 * slope * pq + slope**2 * qq, 0.0)
             error = np.sqrt(residual / squares**2 * effective / (effective - 1))

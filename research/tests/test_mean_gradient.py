@@ -1,5 +1,7 @@
 """The mean of S_val's gradients in the paper's step."""
 
+import copy
+
 import torch
 from mean_gradient import MeanGradientEstimator
 
@@ -49,7 +51,7 @@ def test_its_state_is_all_that_the_next_step_needs():
             estimator.update(indices, gradients.alignments(estimator.direction(gradients)))
 
     search(whole, range(6))
-    resumed.load_state_dict(whole.state_dict())
+    resumed.load_state_dict(copy.deepcopy(whole.state_dict()))
     resumed.policy.load_state_dict(whole.policy.state_dict())
     search(whole, range(6, 12))
     search(resumed, range(6, 12))

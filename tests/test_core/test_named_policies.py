@@ -113,7 +113,7 @@ def test_a_file_can_have_another_total_prob(tmp_path):
     [
         ('total_prob=2', 'policy.json:total_prob=2: total_prob must be a probability from 0 to 1, got 2$'),
         ('total_prob=much', "policy.json:total_prob=much: total_prob must be a number, got 'much'$"),
-        ('level=3', r"policy.json:level=3: behind a file stands total_prob=\.\.\. or nothing, got 'level=3'"),
+        ('level=3', r"policy.json:level=3: a file takes the setting total_prob=\.\.\., got 'level=3'"),
     ],
 )
 def test_what_no_file_takes_is_refused(tmp_path, behind, message):
@@ -123,7 +123,7 @@ def test_what_no_file_takes_is_refused(tmp_path, behind, message):
 
 
 def test_a_list_of_sub_policies_has_no_total_prob():
-    with pytest.raises(ValueError, match='zoph_v1:total_prob=0.5: .*each operation has a probability of its own'):
+    with pytest.raises(ValueError, match='zoph_v1:total_prob=0.5: .*each operation has its own probability'):
         load_policy('zoph_v1:total_prob=0.5')
 
 

@@ -31,7 +31,7 @@ def test_what_both_seeds_share_cancels():
     """Seeds that differ a lot hide no difference that is the same at each."""
     seeds = np.array([0.1, 0.3, 0.5])
     found = Difference.of(by_seed(*(seeds + [0.011, 0.010, 0.009])), by_seed(*seeds))
-    assert found.beyond_chance and found.mean == pytest.approx(0.01)
+    assert found.is_significant and found.mean == pytest.approx(0.01)
 
 
 def test_intervals_hold_what_they_promise():
@@ -52,13 +52,16 @@ def test_only_seeds_that_both_have_are_compared():
 def test_values_that_are_too_coarse_tell_nothing():
     """An mAP that is rounded to 0.001, of two seeds: an interval of no width is not beyond chance."""
     found = compare(dict(none=by_seed(0.41, 0.398), uniform=by_seed(0.411, 0.399)), seeds=2)
-    assert not found.rows[1].difference.beyond_chance
-    assert 'Not told apart from none: uniform (the same difference at every seed: the metric is' in found.sentence()
+    assert not found.rows[1].difference.is_significant
+    assert (
+        'No significant difference to none: uniform (the same difference at every seed: the metric is'
+        in found.sentence()
+    )
 
 
 def test_so_many_seeds_would_tell():
     found = Difference.of(by_seed(0.2, 0.1, 0.3), by_seed(0.1, 0.1, 0.1))
-    assert not found.beyond_chance
+    assert not found.is_significant
     half = [stats.t.ppf(0.975, n - 1) * found.deviation / n**0.5 for n in (found.seeds_needed - 1, found.seeds_needed)]
     assert half[1] < found.mean <= half[0]
     assert Difference.of(by_seed(0.1, -0.1), by_seed(0, 0)).seeds_needed is None
@@ -76,10 +79,10 @@ def test_the_sentence_says_what_is_better_worse_open_and_missing():
         }
     )
     text = comparison.sentence()
-    assert 'Better than none beyond chance: searched;' in text
-    assert 'worse than none beyond chance: uniform;' in text.lower()
-    assert 'not told apart from none: half (' in text and 'zoph_v1 (' in text
-    assert text.endswith('failed or are not run: gone, seed 0; gone, seed 1; gone, seed 2; half, seed 1.')
+    assert 'Significantly better than none: searched;' in text
+    assert 'significantly worse than none: uniform;' in text.lower()
+    assert 'no significant difference to none: half (' in text and 'zoph_v1 (' in text
+    assert text.endswith('failed or have not been run: gone, seed 0; gone, seed 1; gone, seed 2; half, seed 1.')
 
 
 def test_one_seed_gives_no_interval_and_says_so():

@@ -281,12 +281,16 @@ def test_two_searches_say_how_far_they_agree():
         return Findings(100, operations, Effects(*columns), Effects(*columns))
 
     effect = np.linspace(-1, 1, 12)
-    assert found(effect).rank_agreement(found(effect)).startswith('effects of 12 operations have a rank correlation of 1.00 (')
+    assert (
+        found(effect)
+        .rank_agreement(found(effect))
+        .startswith('effects of 12 operations have a rank correlation of 1.00 (')
+    )
     turned = effect.copy()
     turned[[0, 11]] = turned[[11, 0]]
     said = found(effect).rank_agreement(found(turned, names))
     expected = stats.spearmanr(effect, turned).statistic
-    assert said.startswith(f'ranks of 12 operations agree by {expected:.2f} (')
+    assert said.startswith(f'effects of 12 operations have a rank correlation of {expected:.2f} (')
     assert said.endswith('; significant with opposite signs: op0, op11')
     # By name, whatever the order, and of what both know alone.
     other = found(effect[::-1], names[::-1])

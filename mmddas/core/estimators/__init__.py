@@ -1,7 +1,7 @@
-"""How alignments become a step of the policy: one estimator a file, chosen by its name.
+"""Estimators turn alignments into a step of the policy: one a file, chosen by name.
 
-``train_cfg=dict(type='DDASSearchLoop', estimator=dict(type='PaperEstimator'), ...)``. An estimator of one's own enters
-the table by ``ESTIMATORS['MyEstimator'] = MyEstimator``, in a module that the config's ``custom_imports`` names.
+``train_cfg=dict(type='DDASSearchLoop', estimator=dict(type='PaperEstimator'), ...)``. To add your own, write
+``ESTIMATORS['MyEstimator'] = MyEstimator`` in a module that the config's ``custom_imports`` names.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ ESTIMATORS: dict[str, type[PolicyEstimator]] = {
 def build_estimator(
     policy: AugmentationPolicy, optimizers: Sequence[Optimizer], type: str = 'PaperEstimator', **settings: object
 ) -> PolicyEstimator:
-    """An estimator by name.
+    """Build an estimator by name.
 
     Args:
         policy: The policy.
-        optimizers: The optimizers of its logits.
+        optimizers: The optimizers of its logits; empty for an estimator that uses none.
         type: A name of ``ESTIMATORS``.
-        **settings: What the estimator takes beside these.
+        **settings: Its other arguments.
 
     Raises:
         ValueError: There is no such estimator, or it has no such setting.

@@ -1,4 +1,4 @@
-"""What every estimator of a policy's step is asked, and may keep."""
+"""The interface of all estimators."""
 
 from __future__ import annotations
 
@@ -16,25 +16,23 @@ from ..policy import AugmentationPolicy
 
 
 class PolicyEstimator(ABC):
-    """Turns what a search step has found into a step of the policy.
+    """Turns the alignments of a search step into a step of the policy.
 
-    In every step, once the network has moved and S_val's gradient is there, an estimator is asked twice:
-    :meth:`direction`, along what the views' gradients are compared, and :meth:`update`, to step the policy on the
-    alignments along it. Between the two the processes of a search agree on the alignments, so that all of them make the
-    same step. What an estimator keeps from step to step is in its :meth:`state_dict`.
-
-    Whatever it does with the alignments, they are evidence of what each candidate does, which is kept.
+    A step calls an estimator twice, after the network has moved and S_val's gradient is known: :meth:`direction` gives
+    the vector that views are compared along, :meth:`update` steps the policy on the alignments. In between, the
+    processes of a search average the alignments, so that all of them make the same step. State that lasts over steps is
+    in :meth:`state_dict`. Every estimator also collects the alignments as evidence.
 
     Args:
-        policy: What it steps.
+        policy: The policy to step.
         optimizers: The optimizers of the policy's logits.
 
     Attributes:
-        evidence: Effects of candidates and operations on the alignments, with their standard errors.
+        evidence: The effects of candidates and operations on the alignments, with standard errors.
     """
 
     uses_optimizers = True
-    """Whether it steps the policy by its optimizers."""
+    """Whether it steps the policy with optimizers."""
 
     def __init__(self, policy: AugmentationPolicy, optimizers: Sequence[Optimizer]) -> None:
         self.policy = policy
@@ -43,49 +41,48 @@ class PolicyEstimator(ABC):
 
     @property
     def settings(self) -> dict[str, object]:
-        """What a resumed search must share with the interrupted one, beside the optimizers."""
+        """Return the settings that a resumed search must share with the interrupted one."""
         return {}
 
     def direction(self, gradients: ViewGradients) -> Tensor:
-        """d ``(P,)`` in a_l = d . (g_0 - g_l).
+        """Return d ``(P,)`` of a_l = d . (g_0 - g_l): by default the paper's, g_val of this step's batch of S_val.
 
-        Here it is the paper's: g_val, of this step's batch of S_val. An estimator that needs the gradients of earlier
-        steps keeps them here, as copies, since their memory is used again; after a diverged step they are not finite.
+        An estimator that keeps gradients copies them: their memory is used again. After a diverged step they are not
+        finite.
         """
         return gradients.g_val
 
     def update(self, indices: Tensor, alignments: Tensor, learning_rate: float = 1.0) -> bool:
-        """Take in what a step has found, and step the policy.
+        """Add the alignments of a step to the evidence, and step the policy.
 
         Args:
-            indices: Sub-policies phi_l ``(L^, N_o)``; of R processes that have drawn their own, ``(R, L^, N_o)``.
+            indices: Sub-policies phi_l ``(L^, N_o)``, or ``(R, L^, N_o)`` where R processes draw their own.
             alignments: a_l ``(L^,)`` or ``(R, L^)``, on the CPU; positive where phi_l hurts the validation loss.
             learning_rate: The network's in this step, the paper's eta.
 
         Returns:
-            False where nothing can be learned from the step (an alignment that is not finite, or all are 0): then
-            policy and optimizers are as they were.
+            False if the step teaches nothing (alignments not finite, or all 0); policy and optimizers stay as they are.
         """
         self.evidence.add(indices, alignments)
         return self.step_policy(indices, alignments, learning_rate)
 
     @abstractmethod
     def step_policy(self, indices: Tensor, alignments: Tensor, learning_rate: float) -> bool:
-        """What an estimator does in :meth:`update`, the evidence apart."""
+        """Step the policy; arguments and result as of :meth:`update`."""
 
     @torch.no_grad()
     def scalars(self) -> dict[str, Tensor]:
-        """What the log tells of the policy: p_tp, and the entropy of p_o in nats."""
+        """Return the policy's scalars for the log: p_tp, and the entropy of p_o in nats."""
         log_probs = self.policy.op_logits.log_softmax(dim=0)
         return dict(total_prob=self.policy.total_prob.detach(), op_entropy=-(log_probs.exp() * log_probs).sum())
 
     def state_dict(self) -> dict:
-        """All that the next step depends on beside the policy, as tensors and plain values."""
+        """Return all state besides the policy, as tensors and plain values."""
         optimizers = [optimizer.state_dict() for optimizer in self.optimizers]
         return dict(optimizers=optimizers, evidence=self.evidence.state_dict())
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from :meth:`state_dict`, to the bit, whatever device the checkpoint was loaded to."""
+        """Restore :meth:`state_dict` exactly, from any device."""
         state = _on_cpu(dict(optimizers=state['optimizers'], evidence=state['evidence']))
         for optimizer, saved in zip(self.optimizers, state['optimizers'], strict=True):
             optimizer.load_state_dict(saved)
@@ -93,7 +90,7 @@ class PolicyEstimator(ABC):
 
 
 def _on_cpu(value: object) -> object:
-    """Tensors of plain containers on the CPU, where the policy is: MMEngine loads checkpoints to the network's GPU."""
+    """Move the tensors of plain containers to the CPU: MMEngine loads checkpoints to the network's GPU."""
     if isinstance(value, Tensor):
         return value.cpu()
     if isinstance(value, dict):

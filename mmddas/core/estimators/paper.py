@@ -1,4 +1,4 @@
-"""The paper's estimator: Eq. 15 to 17 on this step's alignments alone, then the policy's optimizers."""
+"""The paper's estimator: Eq. 15 to 17 on the alignments of one step, then the policy's optimizers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ class PaperEstimator(PolicyEstimator):
     """Steps the policy's optimizers on the gradients of Eq. 16 and 17.
 
     Args:
-        policy: What it steps.
+        policy: The policy to step.
         optimizers: The optimizers of the policy's logits.
         normalize: Divide the gradients by Z_g (Eq. 15).
-        scale_by_lr: Multiply them by the network's learning rate, as Eq. 16 and 17 have it and the authors' code has
-            not.
+        scale_by_lr: Multiply them by the network's learning rate: Eq. 16 and 17 do, the authors' code does not.
 
     Source: Liu et al., Direct Differentiable Augmentation Search, Eq. 15 to 17.
     """

@@ -1,4 +1,4 @@
-"""S_val's gradient, averaged over the past of a search."""
+"""The mean of S_val's gradients over earlier steps."""
 
 from __future__ import annotations
 
@@ -12,26 +12,24 @@ from ..validation import is_number
 class PastGradient:
     """The mean of S_val's gradients of earlier steps, weighted by ``decay`` to the power of their age.
 
-    A batch of S_val tells little of what S_val wants, and after the step at hand it tells most of all whether that step
-    went too far. The mean m is not about this step, and has less noise: of n gradients of equal weight a share 1/n, as
-    long as the network does not move far within them.
+    One batch of S_val says little about S_val, and right after a step it mostly says whether that step went too far.
+    The mean m does not depend on the step at hand, and has less noise: that of n gradients is a share 1/n, as long as
+    the network does not move far within them.
 
-    With a ``damping`` d it is m / (v + d mean(v)) instead, v the weighted mean of the squares of these gradients. A
-    view that a training has for good moves the network by some H^-1 (g_0 - g_l), until its pull is balanced, and
-    S_val's loss by its influence, g_val . H^-1 (g_0 - g_l) (Koh and Liang, 2017). v stands for the diagonal of H, as in
-    the empirical Fisher matrix. Along sharp directions, where the network swings from step to step, little comes of a
-    pull; along flat ones much, and those count.
+    With a ``damping`` d the result is m / (v + d mean(v)), v the weighted mean of the squares of these gradients. A
+    view that stays in a training moves the network by some H^-1 (g_0 - g_l), and S_val's loss by its influence,
+    g_val . H^-1 (g_0 - g_l) (Koh and Liang, 2017). v approximates the diagonal of H, as in the empirical Fisher matrix.
+    It weakens sharp directions, along which the network swings from step to step.
 
-    Memory is one more buffer of the network's size, with damping two, and another one while a step compares its views.
-    Where layers are frozen or thawed, it follows: what is new begins with the gradient at hand.
+    Memory: one buffer of the network's size, two with damping, and one more while a step compares its views. If layers
+    are frozen or thawed, new parameters begin with the current gradient.
 
     Args:
-        decay: From 0, the last step's gradient alone, to below 1; 0.98 looks back some 50 steps.
-        damping: Above 0, or None for the mean itself. A parameter whose gradients are smaller than this share of the
-            mean square counts hardly more, the smaller they are.
+        decay: From 0 (the last step's gradient alone) to below 1; 0.98 looks back some 50 steps.
+        damping: Above 0, or None for the mean itself. It limits the weight of parameters with small gradients.
 
     Raises:
-        ValueError: ``decay`` or ``damping`` is outside of that.
+        ValueError: ``decay`` or ``damping`` is out of its range.
     """
 
     def __init__(self, decay: float, damping: float | None = None) -> None:
@@ -49,7 +47,7 @@ class PastGradient:
 
     @torch.no_grad()
     def __call__(self, gradients: ViewGradients) -> Tensor:
-        """The direction of the steps before this one ``(P,)``; in the first one, its own. Takes this step's in."""
+        """Return the direction ``(P,)`` from earlier steps (in the first step, from it), then add this step's."""
         g_val = gradients.g_val
         self.sums = [sums.to(g_val.device) for sums in self.sums]  # a checkpoint may have been loaded elsewhere
         if not self.sums:
@@ -70,7 +68,7 @@ class PastGradient:
         return (1,) if self.damping is None else (1, 2)
 
     def _direction(self, gradients: Tensor, squares: Tensor | None = None) -> Tensor:
-        """Of sums, whose weight cancels where one is divided by the other."""
+        """Compute the direction from weighted sums; the weight cancels in the quotient."""
         if squares is None:
             return gradients / (self.weight or 1.0)
         divisor = squares + (self.damping * squares.mean()).clamp_min(torch.finfo(squares.dtype).tiny)
@@ -81,7 +79,7 @@ class PastGradient:
         self._sizes = tuple(parameter.numel() for parameter in gradients.parameters)
 
     def _move(self, gradients: ViewGradients) -> None:
-        """The parameters that are trained have changed, or the order of their numbers."""
+        """Rearrange the sums after a change of the trained parameters, or of their memory order."""
         orders = dict(zip(self._members, self._orders, strict=True))
         before = [dict(zip(self._members, sums.split(self._sizes), strict=True)) for sums in self.sums]
         self._follow(gradients)
@@ -96,11 +94,11 @@ class PastGradient:
         ]
 
     def state_dict(self) -> dict:
-        """As tensors and plain values."""
+        """Return the state as tensors and plain values."""
         return dict(weight=self.weight, sums=self.sums, members=self._members, sizes=self._sizes, orders=self._orders)
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from :meth:`state_dict`, to the bit."""
+        """Restore :meth:`state_dict` exactly."""
         self.weight = state['weight']
         self.sums = [sums.clone() for sums in state['sums']]
         self._members, self._sizes = tuple(state['members']), tuple(state['sizes'])

@@ -1,4 +1,4 @@
-"""A policy made of the evidence: effects shrunk by their errors, levels of an operation sharing strength."""
+"""The recommended estimator: effects shrunk by their errors, with levels of an operation sharing strength."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from .past_gradient import PastGradient
 
 
 class ShrinkageEstimator(PolicyEstimator):
-    """Sets alpha_o to what is known of the candidates' effects, in units of how far effects spread.
+    """Sets alpha_o to the shrunk effects of the candidates, in units of their spread.
 
     The effect of candidate k of operation o is taken as e_o + d_k, with e_o ~ N(0, tau_op^2), d_k ~ N(0, tau_level^2),
-    and e_o and e_o + d_k observed as x_o and x_k with the standard errors s of the evidence; the two tau come from the
-    evidence itself (empirical Bayes: :meth:`~mmddas.core.Evidence.shrunk`). With r = tau^2 / (tau^2 + s^2), the share
-    of an observation that is no noise, and m_o = r_o x_o,
+    and e_o and e_o + d_k observed as x_o and x_k with the standard errors s of the evidence; both tau come from the
+    evidence (empirical Bayes: :meth:`~mmddas.core.Evidence.shrunk`). With r = tau^2 / (tau^2 + s^2) and m_o = r_o x_o,
 
         alpha_o[k] = -strength * (m_o + r_k (x_k - m_o)) / sqrt(tau_op^2 + s_op^2)
 
@@ -31,22 +30,21 @@ class ShrinkageEstimator(PolicyEstimator):
     (:func:`~mmddas.stats.effects.shrinkage_factors`): up to there tau is 0 and the policy uniform. Where errors are
     small compared with effects, an operation two spreads better than the mean has exp(2 strength) times its
     probability, however long the search: knowledge bounds a policy, not a rate times the number of steps.
-    Where one operation is far ahead of all others, alphas are scaled down until KL(p_o || uniform) is
-    ``max_divergence``, so that a policy does not become that operation.
+    If KL(p_o || uniform) exceeds ``max_divergence``, alphas are scaled down to it, so that a policy does not become a
+    single operation.
 
-    p_tp stays as it is: alignments are about the next step alone, and not about how much a whole training wants.
+    p_tp stays as it is: alignments describe the next step, not how much augmentation a whole training wants.
 
-    Alignments are those with the damped mean of S_val's gradients before the step (:class:`PastGradient`), which costs
-    two more buffers of the network's size, and another one while a step compares its views. The policy's optimizers are
-    not used.
+    Alignments use the damped mean of S_val's gradients before the step (:class:`PastGradient`), at the cost of two
+    buffers of the network's size, and one more while a step compares its views.
 
     Args:
-        policy: What it sets.
-        optimizers: None.
-        decay: What a gradient's weight in that mean is multiplied by with every step.
+        policy: The policy to set.
+        optimizers: Not used.
+        decay: Factor of a gradient's weight in that mean with every step.
         damping: Of the mean, as a share of its mean square; None for the plain mean, and one buffer less.
-        strength: How far the policy follows what is known; 0 keeps it uniform.
-        max_divergence: In nats: at 1, p_o is at least as wide as if a share 1/e of the candidates were equally likely.
+        strength: How far the policy follows the effects; 0 keeps it uniform.
+        max_divergence: In nats: at 1, p_o is at least as wide as a uniform one over a share 1/e of the candidates.
 
     Raises:
         ValueError: ``decay`` is not from 0 to below 1, ``damping`` not above 0, or one of the others is negative or
@@ -98,7 +96,7 @@ class ShrinkageEstimator(PolicyEstimator):
 
 
 def within_divergence(max_divergence: float, logits: np.ndarray) -> np.ndarray:
-    """The logits, scaled down where the softmax of them is further from uniform than that."""
+    """Scale logits down until KL(softmax || uniform) is at most ``max_divergence`` (nats)."""
 
     def divergence(scale: float) -> float:
         weights = np.exp(scale * (logits - logits.max()))
