@@ -247,6 +247,16 @@ def test_the_file_keeps_it_and_files_without_it_stay_valid(tmp_path):
     assert 'evidence' not in json.loads((tmp_path / 'policy.json').read_text())
 
 
+def test_a_file_of_version_1_is_read():
+    """It names an effect's standard error ``error``, and its degrees of freedom ``freedom``."""
+    content = policy(evidence(50, 7).findings()).to_dict()
+    old = json.loads(json.dumps(content).replace('"std_error"', '"error"').replace('"dof"', '"freedom"'))
+    assert old != content and PolicySchedule.from_dict(old | dict(version=1)).to_dict() == content
+    old['evidence']['candidates'][1]['error'] = 'small'
+    with pytest.raises(PolicyFileError, match=r'evidence\.candidates\[1\]\.error: expected a number'):
+        PolicySchedule.from_dict(old | dict(version=1))
+
+
 @pytest.mark.parametrize(
     ('field', 'value', 'message'),
     [
