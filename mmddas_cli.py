@@ -1,14 +1,14 @@
 """The command ``mmddas``.
 
-Outside of the package, whose import brings PyTorch and OpenMMLab: ``--help`` needs neither, and a table of a policy no
-OpenMMLab. ``mmddas/__init__.py`` looks at ``deferred``.
+It is outside the package, whose import loads PyTorch and OpenMMLab: ``--help`` needs neither, and a table of a policy
+no OpenMMLab. ``mmddas/__init__.py`` looks at ``deferred``.
 """
 
 deferred = False
 
 
 def main(command: str | None = None) -> None:
-    """Run a command with the arguments of the command line, whose first one is the command where none is given."""
+    """Run a command; by default the first argument of the command line names it."""
     global deferred
     deferred = True
     from mmddas.cli import run_command

@@ -12,7 +12,7 @@ from .version import __version__
 
 __all__ = ['__version__']
 
-# The command line imports what a command needs, and nothing before --help.
+# The command line imports the parts that a command needs, and none before --help.
 if not getattr(sys.modules.get('mmddas_cli'), 'deferred', False):
     __all__ += import_all()
     if 'transforms' in __all__:
@@ -22,7 +22,7 @@ if not getattr(sys.modules.get('mmddas_cli'), 'deferred', False):
 
 
 def __getattr__(name: str) -> object:
-    """Say what a part needs that has not been imported."""
+    """Raise AttributeError with what a part needs that has not been imported."""
     if name in ('core', 'transforms', 'PolicyTransform'):
         raise AttributeError(f'mmddas.{name} needs PyTorch, which is not installed: pip install torch')
     if name in ('datasets', 'engine', 'models'):

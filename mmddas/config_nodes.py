@@ -1,8 +1,9 @@
-"""Walking a config's nodes: data sets within data sets, the classes behind ``type``."""
+"""Walk the nodes of a config: data sets within wrappers, the classes behind ``type``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mmengine.config import Config
@@ -10,28 +11,55 @@ from mmengine.registry import Registry
 
 
 def type_name(node: dict) -> str:
-    """The name in a config's ``type``, which may be a class, or carry a scope or a module."""
+    """Return the name in a node's ``type``, which may be a class, or carry a scope or a module."""
     kind = node.get('type')
     return getattr(kind, '__name__', str(kind)).split('.')[-1]
 
 
 def type_class(registry: Registry, node: dict, scope: str | None) -> type | None:
-    """The class that a node names, in the registry of its config's scope; None where there is no class of that name."""
+    """Return the class that a node names in the registry of its config's scope; None where it names no class."""
     kind = node.get('type')
     if isinstance(kind, str):
         with registry.switch_scope_and_registry(scope) as scoped:
             kind = scoped.get(kind)
-    return kind if isinstance(kind, type) else None  # MMPretrain has functions for those of torchvision
+    return kind if isinstance(kind, type) else None  # MMPretrain registers functions for some of torchvision's
+
+
+def as_list(value: object) -> list:
+    """Return a list of what may be one item, several or (None, empty) none."""
+    if not value:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def nodes(node: object) -> Iterator[dict]:
+    """Yield every dict within a node of a config, outer ones first."""
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            yield from nodes(child)
 
 
 def inner_nodes(dataset: dict) -> list[dict]:
-    """The data sets that a wrapper's config wraps; empty for a data set."""
+    """Return the data sets that a wrapper's config wraps; none for a data set."""
     found = [dataset.get('dataset'), *(dataset.get('datasets') or ())]
     return [node for node in found if isinstance(node, dict)]
 
 
+def with_inner_nodes(dataset: dict, change: Callable[[dict], dict]) -> dict:
+    """Return a copy of a wrapper's config in which each data set that it wraps is ``change`` of what it was."""
+    copied = copy.copy(dataset)
+    if isinstance(dataset.get('dataset'), dict):
+        copied['dataset'] = change(dataset['dataset'])
+    if dataset.get('datasets'):
+        copied['datasets'] = [change(child) for child in dataset['datasets']]
+    return copied
+
+
 def leaves(dataset: dict) -> Iterator[dict]:
-    """The data sets themselves, within wrappers."""
+    """Yield the data sets within all wrappers."""
     inner = inner_nodes(dataset)
     if not inner:
         yield dataset
@@ -40,29 +68,19 @@ def leaves(dataset: dict) -> Iterator[dict]:
 
 
 def annotation_files(node: object) -> Iterator[Path]:
-    """Those of all data sets within a node of a config, and those that its evaluators name."""
-    if isinstance(node, dict):
-        if isinstance(node.get('ann_file'), str) and node['ann_file']:
-            yield Path(node.get('data_root') or '', node['ann_file'])
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            yield from annotation_files(child)
+    """Yield the annotation files that data sets and evaluators within a node name."""
+    for inner in nodes(node):
+        if isinstance(inner.get('ann_file'), str) and inner['ann_file']:
+            yield Path(inner.get('data_root') or '', inner['ann_file'])
 
 
-def augment_configs(node: object) -> Iterator[dict]:
-    """The dicts within a config's node that build a DDASAugment."""
-    if isinstance(node, dict):
-        if type_name(node) == 'DDASAugment':
-            yield node
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            yield from augment_configs(child)
+def augment_configs(node: object) -> list[dict]:
+    """Return the dicts within a node that build a DDASAugment."""
+    return [inner for inner in nodes(node) if type_name(inner) == 'DDASAugment']
 
 
 def training_dataset(config: Config) -> dict:
-    """The node of the training's data set.
+    """Return the node of the training's data set.
 
     Raises:
         ValueError: The config does not train.
@@ -77,8 +95,6 @@ def training_dataset(config: Config) -> dict:
 
 
 def import_mmddas(config: Config) -> None:
-    """Have whoever builds the config import this package first."""
+    """Add this package to the ``custom_imports`` of a config."""
     given = config.get('custom_imports') or {}
-    names = given.get('imports') or []
-    names = [names] if isinstance(names, str) else names
-    config.custom_imports = dict(given, imports=list(dict.fromkeys([*names, 'mmddas'])))
+    config.custom_imports = dict(given, imports=list(dict.fromkeys([*as_list(given.get('imports')), 'mmddas'])))

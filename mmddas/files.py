@@ -1,25 +1,28 @@
-"""Files that appear whole or not at all."""
+"""Write files that appear whole or not at all.
+
+Own code, since ``atomicwrites`` is archived, and gives an open file where Matplotlib and OpenCV need a path and suffix.
+"""
 
 import contextlib
 import errno
-import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """A temporary path beside ``path``, renamed to it when the block ends without an error.
+    """Yield a temporary path in the folder of ``path``, renamed to it when the block ends without an error.
 
     The temporary file keeps the suffix (libraries choose formats by it) and is removed after an error.
 
     Raises:
-        OSError: The file cannot be written (disk full, no permission, ...). What stood there is as it was.
+        OSError: The file cannot be written (disk full, no permission, ...). An older file is as it was.
     """
     path = Path(path)
     temporary = None
@@ -33,13 +36,13 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         with contextlib.suppress(PermissionError):  # some mounts know no modes
-            temporary.chmod(0o666 & ~umask)  # mkstemp's own mode keeps everybody else out
+            temporary.chmod(0o666 & ~umask)  # mkstemp's mode keeps everybody else out
         temporary.replace(path)
         with contextlib.suppress(OSError):  # some file systems flush no folders; the file is there
             _flush(path.parent)  # the new name
     except OSError as error:
         if temporary is not None and error.filename is not None and Path(error.filename) not in (path, temporary):
-            raise  # of another file, which it names
+            raise  # it names another file
         raise OSError(error.errno, f'{error.strerror or error}, while writing', str(path)) from error
     finally:
         if temporary is not None:
@@ -47,7 +50,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def _flush(path: Path) -> None:
-    """Out of the system's memory, onto the disk."""
+    """Write what the system holds in memory to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -56,22 +59,22 @@ def _flush(path: Path) -> None:
 
 
 def remove_leftovers(folder: str | os.PathLike, *patterns: str) -> None:
-    """Remove what killed writers of such files (``'policy.json'``, ``'epoch_*.pth'``) have left unfinished."""
+    """Remove the temporary files of killed writers of such files (``'policy.json'``, ``'epoch_*.pth'``)."""
     for pattern in map(Path, patterns):
         for left in Path(folder).glob(f'.{pattern.stem}.*{pattern.suffix}'):
             left.unlink(missing_ok=True)
 
 
 def check_folder(folder: str | os.PathLike, what: str, free_bytes: int = 0) -> None:
-    """Raise OSError where ``folder`` cannot be made, written to, or has fewer than ``free_bytes`` left.
+    """Raise OSError where ``folder`` cannot be made or written to, or has fewer than ``free_bytes`` left.
 
     Args:
-        what: What the folder is for, and how to name another one, for the message.
+        what: The folder's purpose, and how to name another one, for the message.
     """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as probe:  # of another name in every process
+        with tempfile.TemporaryFile(dir=folder) as probe:  # with another name in every process
             probe.write(b' ')
             probe.flush()
             os.fsync(probe.fileno())
@@ -91,28 +94,25 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def same_content(paths: Iterable[str | os.PathLike]) -> list[list[str]]:
-    """Files that are copies of each other, in groups of at least two; only files of equal size are read."""
-    by_size: dict[int, list[str]] = {}
+    """Return groups of files that are copies of each other; only files of equal size are read."""
+    groups = _groups(map(str, paths), os.path.getsize)
+    return [
+        copies for group in groups for copies in _groups(group, lambda path: sha256(Path(path).read_bytes()).digest())
+    ]
+
+
+def _groups(paths: Iterable[str], key: Callable[[str], object]) -> list[list[str]]:
+    """Return the paths with equal keys, in groups of at least two."""
+    found: dict[object, list[str]] = {}
     for path in paths:
-        by_size.setdefault(os.path.getsize(path), []).append(str(path))
-    groups = []
-    for same_size in by_size.values():
-        by_content: dict[bytes, list[str]] = {}
-        for path in same_size if len(same_size) > 1 else ():
-            by_content.setdefault(hashlib.sha256(Path(path).read_bytes()).digest(), []).append(path)
-        groups += [group for group in by_content.values() if len(group) > 1]
-    return groups
+        found.setdefault(key(path), []).append(path)
+    return [group for group in found.values() if len(group) > 1]
 
 
 def keep_other(path: str | os.PathLike, text: str | None = None) -> Path | None:
-    """Before ``text`` is written to a file: give a file that is there and has another text a name of its own.
+    """Rename a file that is in the way of one with ``text``, and return its new name, with a number behind the old one.
 
-    Args:
-        path: The file.
-        text: None: it is not known yet, so that any file is kept.
-
-    Returns:
-        The new name, with a number behind the old one; None where there was nothing to keep.
+    A file with the same text is not renamed, unless ``text`` is not known yet (None).
     """
     path = Path(path)
     if not path.is_file() or path.read_text(encoding='utf-8', errors='replace') == text:

@@ -1,4 +1,4 @@
-"""Whether what makes a search faster leaves its policy as it is: searches with and without each, beside other seeds.
+"""Compare policies of searches with and without what makes a search faster, and with other seeds.
 
 Every search of the list below has the config's data and, where it does not name another, seed 0, so that all see the
 same images, views and sub-policies. Printed are seconds, the candidate that leads, and how the probabilities of all
@@ -45,7 +45,7 @@ if torch.cuda.is_available():
 
 @OPTIM_WRAPPERS.register_module()
 class BFloat16OptimWrapper(OptimWrapper):
-    """Autocasts to bfloat16 on any device, where MMEngine's AmpOptimWrapper needs a GPU; the loss needs no scale."""
+    """Autocast to bfloat16 on any device; MMEngine's AmpOptimWrapper needs a GPU. The loss needs no scale."""
 
     @contextmanager
     def optim_context(self, model: torch.nn.Module) -> Iterator[None]:
@@ -54,7 +54,7 @@ class BFloat16OptimWrapper(OptimWrapper):
 
 
 def search(config: Config, name: str, changes: dict) -> tuple[PolicySchedule, float]:
-    """The policy of a search with ``changes`` to the config, and the seconds that it took (NaN: in an earlier run)."""
+    """Search with ``changes`` to the config; return the policy and the seconds (NaN: it ran earlier)."""
     config = copy.deepcopy(config)
     config.custom_hooks = []
     config.randomness = dict(seed=0)

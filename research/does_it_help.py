@@ -1,4 +1,4 @@
-"""Does a policy help on these data? All that it takes to answer, for a config of ``research/configs/comparisons/``.
+"""Measure whether a policy helps: searches and trainings for a config of ``research/configs/comparisons/``.
 
 Searches with both estimators in every search space, RandAugment's level on images apart, and ``mmddas compare`` of
 these with no policy, uniform ones, TrivialAugment and the published ones. It goes on where it was interrupted; policies
@@ -51,7 +51,7 @@ SGD = ('_delete_=True', 'type=SGD', 'momentum=0.9', 'weight_decay=0.0001')
 
 
 def search(args: argparse.Namespace, config: Config, kind: str, space: str, seed: int) -> Path:
-    """The searched policies' files, kept in the repository, ``{seed}`` for the seed."""
+    """Search, unless it is done; return the path of the policies, with ``{seed}`` in place of the seed."""
     name = config.get('searches_of') or Path(args.config).stem
     kept = Path('research/policies/comparisons') / name / f'{kind}_{space}_{seed}.json'
     files = kept.with_stem(f'{kind}_{space}_{{seed}}')
@@ -81,7 +81,7 @@ def search(args: argparse.Namespace, config: Config, kind: str, space: str, seed
 
 
 def trained_network(args: argparse.Namespace, config: Config, seed: int) -> Path:
-    """Its checkpoint, which stays in the work dir; ``mmddas compare`` keeps none."""
+    """Train without a policy; return the checkpoint, in the work dir (``mmddas compare`` keeps none)."""
     if 'val_ann' not in config:
         raise SystemExit(f'S_val of {args.config} is of the images that the network would know by heart; want val_ann')
     work_dir = Path('work_dirs/comparisons') / Path(args.config).stem / f'network_{seed}'
@@ -97,7 +97,7 @@ def trained_network(args: argparse.Namespace, config: Config, seed: int) -> Path
 
 
 def run(command: list, log: Path) -> None:
-    """A tool of this repository on one thread, as trainings are, and what it prints into a file."""
+    """Run a tool of this repository on one thread, as trainings are; its output goes into a file."""
     print(f'{log} is being written', flush=True)
     environment = dict(os.environ, OMP_NUM_THREADS='1')
     with log.open('ab') as file:
@@ -107,12 +107,12 @@ def run(command: list, log: Path) -> None:
 
 
 def source_of(kind: str) -> str:
-    """The kind of search that such a row is of."""
+    """Return the kind of search that a kind of row takes its policies from."""
     return 'recommended' if kind in POWERS else kind
 
 
 def raised(schedule: PolicySchedule, power: float) -> PolicySchedule:
-    """The policy with every p_o to this power."""
+    """Return the policy with every p_o raised to this power, normalised."""
     content = schedule.to_dict()
     content.pop('evidence', None)
     for epoch in content['epochs']:
@@ -122,7 +122,7 @@ def raised(schedule: PolicySchedule, power: float) -> PolicySchedule:
 
 
 def measured(args: argparse.Namespace, config: Config, space: str) -> Path:
-    """The policy of what ``yardstick.py`` has measured: p_o grows with what an operation adds, DIVERGENCE from uniform.
+    """Write the policy whose p_o grows with what an operation adds in ``yardstick.py``, DIVERGENCE from uniform.
 
     An operation's levels are equally likely; what has not been measured (Identity) adds nothing.
     """
@@ -145,7 +145,7 @@ def measured(args: argparse.Namespace, config: Config, space: str) -> Path:
 
 
 def compare(args: argparse.Namespace, config: object, policies: list, seeds: int, name: str) -> Path:
-    """Train with these policies; returns where the results are."""
+    """Train with these policies; return the path of the results."""
     results = DATA / f'{name}.jsonl'
     work_dir = Path('work_dirs/comparisons') / name
     command = [ROOT / 'tools/compare.py', config, '--policies', *policies, '--seeds', seeds, '--jobs', args.jobs]
@@ -155,7 +155,7 @@ def compare(args: argparse.Namespace, config: object, policies: list, seeds: int
 
 
 def chosen_level(args: argparse.Namespace, config: Config, space: str) -> str:
-    """RandAugment at the level that is best on images apart, at one seed."""
+    """Return RandAugment at the level that is best on images kept apart, at one seed."""
     stem = Path(args.config).stem
     name = f'{chosen_with(stem)}_choosing'
     results = DATA / f'{name}.jsonl'
@@ -226,14 +226,14 @@ def main() -> None:
 
 
 def with_settings(found: dict[str, str | Path], name: str) -> str:
-    """What ``mmddas compare`` is given for a row: a file in place of its name, with what stands behind that."""
+    """Return what ``mmddas compare`` gets for a row: the file of a searched one, with the row's settings."""
     row, colon, settings = name.partition(':')
     file = found.get(row)
     return f'{file}{colon}{settings}' if isinstance(file, Path) else str(found.get(name, name))
 
 
 def last_of_each(path: Path) -> list[dict]:
-    """Results, without those that a later one of the same name and seed has superseded."""
+    """Return the last result of each name and seed."""
     return [*{(row['name'], row.get('seed')): row for row in Results(path).rows()}.values()]
 
 

@@ -1,4 +1,4 @@
-"""The paper's step of the policy, on alignments with the mean of S_val's gradients over the past.
+"""An estimator: the paper's step of the policy, along the mean of S_val's gradients of earlier steps.
 
 Compared with the other estimators in ``research/searches.md``; nothing but the question needs it. A search has it with
 ``research`` on the Python path and ``custom_imports=dict(imports=['mmddas', 'mean_gradient'])``,
@@ -16,7 +16,7 @@ from mmddas.core import ESTIMATORS, AugmentationPolicy, PaperEstimator, PastGrad
 
 
 class MeanGradientEstimator(PaperEstimator):
-    """As :class:`PaperEstimator`, with a_l = m . (g_0 - g_l), m the mean of S_val's gradients before this step.
+    """:class:`PaperEstimator` with a_l = m . (g_0 - g_l), m the mean of S_val's gradients before this step.
 
     Costs one more buffer of the network's size, and another one while a step compares its views.
 

@@ -1,4 +1,4 @@
-"""What estimators make of noise, and of known effects: no network, alignments are drawn.
+"""Step estimators on drawn alignments, noise or known effects, without a network.
 
 Each estimator steps a policy on alignments that are independent normal numbers, plus, where asked for, an effect of one
 operation (all its levels) in units of their standard deviation. Printed are, over the runs, p_o over uniform of what is
@@ -35,7 +35,7 @@ def estimator_of(name: str, space: SearchSpace, rate: float) -> PolicyEstimator:
 
 
 def run(estimator: PolicyEstimator, args: argparse.Namespace, seed: int, effect: float) -> tuple[float, list[str]]:
-    """p_o over uniform, the largest or that of the operation with the effect, and the names of what stands out."""
+    """Return p_o over uniform, largest or of the operation with the effect, and the names that stand out."""
     space, generator = estimator.policy.space, torch.Generator().manual_seed(seed)
     levels = torch.from_numpy(space.operation_of == space.operations.index(args.operation))
     for _ in range(args.steps):

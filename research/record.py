@@ -1,4 +1,4 @@
-"""Record what the steps of a search find, along several directions at once, for estimators to be compared on.
+"""Record the alignments of a search along several directions, to compare estimators on them.
 
 The search itself goes on with a policy that stays uniform, so that what is recorded depends on no estimator. The file
 has, of T steps of L^ sub-policies: ``indices`` ``(T, L^, N_o)``; ``alignments`` ``(T, D, L^)`` along ``directions``;
@@ -40,7 +40,7 @@ PARTED = DIRECTIONS.index('past 0.98')
 
 
 class Recorder(PolicyEstimator):
-    """Leaves the policy as it is, and keeps what each step has found."""
+    """An estimator that keeps the findings of each step and leaves the policy uniform."""
 
     def __init__(self, policy, optimizers) -> None:
         super().__init__(policy, optimizers)
@@ -87,7 +87,7 @@ class Recorder(PolicyEstimator):
         return g_val
 
     def _by_part(self, gradients: ViewGradients, direction: Tensor) -> tuple[Tensor, Tensor]:
-        """Products of the direction and g_0 - g_l, and norms of the latter, ``(parts, L^)`` each."""
+        """Return products of the direction and g_0 - g_l, and norms of the latter, ``(parts, L^)`` each."""
         sizes = [parameter.numel() for parameter in gradients.parameters]
         products = gradients._views.new_zeros(max(self.part_of.values()) + 1, gradients.num_sub_policies)
         squares = torch.zeros_like(products)
@@ -111,7 +111,7 @@ class Recorder(PolicyEstimator):
 
 
 def parts(runner: Runner) -> tuple[list[str], dict[int, int]]:
-    """The modules two levels down that have parameters of their own, and the place of each parameter's among them."""
+    """Return the modules two levels down that have parameters, and for each parameter the index of its module."""
     names, part_of = [], {}
     for name, parameter in runner.model.named_parameters():
         part = '.'.join(name.split('.')[:2])
@@ -122,7 +122,7 @@ def parts(runner: Runner) -> tuple[list[str], dict[int, int]]:
 
 
 class ExpectedErrorOnSVal(nn.Module):
-    """A classifier's loss as it is on S_train; on S_val the mean of 1 - p(label), a number."""
+    """A classifier's loss on S_train; on S_val the mean of 1 - p(label)."""
 
     def __init__(self, loss: nn.Module, norm: nn.Module) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class ExpectedErrorOnSVal(nn.Module):
         self._norm = [norm]  # a list, for it not to become a module of this one
 
     def forward(self, cls_score: Tensor, target: Tensor, **settings) -> Tensor:
-        """Of scores ``(N, classes)`` and labels ``(N,)``."""
+        """Return the loss of scores ``(N, classes)`` and labels ``(N,)``."""
         if self._norm[0].track_running_stats:  # frozen on S_val alone
             return self.loss(cls_score, target, **settings)
         return (1 - cls_score.softmax(dim=1).gather(1, target[:, None])).mean()

@@ -1,4 +1,4 @@
-"""Do searches agree with each other, and with themselves? Real searches of a config, recorded, and what they say.
+"""Measure how far recorded searches of a config agree between seeds, and between their halves.
 
 Each seed's search is recorded by ``record.py``, unless its file is there. For every direction along which views were
 compared, the effects of operations and candidates are told from its steps, and their ranks correlated (Spearman):
@@ -81,7 +81,7 @@ class Record:
         self.space = SearchSpace([Candidate(*pair) for pair in pairs], self.indices.shape[-1])
 
     def evidence(self, way: str, part: slice = slice(None), shuffle: int | None = None) -> Evidence:
-        """Of these steps, compared this way; with a seed to shuffle by, of nothing."""
+        """Return the evidence of these steps along a direction; with a seed, of steps shuffled among their views."""
         found, rng = Evidence(self.space), np.random.default_rng(shuffle)
         alignments = torch.from_numpy(self.alignments[way])
         for indices, found_alignments in zip(self.indices[part], alignments[part], strict=True):
@@ -91,7 +91,7 @@ class Record:
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Spearman's, over what is known in both; NaN where one of them tells nothing apart."""
+    """Return Spearman's correlation over what both know; NaN where one of them is constant."""
     known = np.isfinite(one) & np.isfinite(other)
     if known.sum() < 3 or min(np.ptp(one[known]), np.ptp(other[known])) == 0:
         return float('nan')
@@ -103,7 +103,7 @@ def agreement(one: Evidence, other: Evidence) -> dict[str, float]:
 
 
 def compared(records: list[Record], way: str, shuffle: int | None = None) -> dict[str, dict[str, float]]:
-    """Mean correlations between halves and between seeds, of operations and candidates."""
+    """Return mean correlations between halves and between seeds, of operations and candidates."""
     halves, whole = [], []
     for number, record in enumerate(records):
         seed = None if shuffle is None else 1000 * shuffle + number
@@ -120,7 +120,7 @@ def compared(records: list[Record], way: str, shuffle: int | None = None) -> dic
 
 
 def cell(found: float, nulls: list[float]) -> str:
-    """A correlation and what shuffling leaves of it; '-' where nothing is told apart."""
+    """Format a correlation and, in brackets, that of shuffled steps; '-' for NaN."""
     words = ['-' if math.isnan(value) else f'{value:+.2f}' for value in (found, float(np.mean(nulls)))]
     return f'{words[0]} ({words[1]})'
 

@@ -1,4 +1,4 @@
-"""Is a searched policy better than a uniform one in its space, over all the data that comparisons have been made on?
+"""Compare searched policies with uniform ones in the same space, over all comparisons.
 
 Takes what ``does_it_help.py`` has kept, and prints for each of its configs how two rows differ, paired by seed, with
 the 95% interval; then the mean over all pairs, each in units of what seeds differ by there (the pooled standard
@@ -25,12 +25,12 @@ PAIRS = [('uniform:' + space, 'recommended_' + space) for space in ('detection',
 
 
 def values_of(path: Path) -> dict[str, dict[int, float]]:
-    """The metric after the last epoch, by row and seed; a searched policy has the name of its file, without seed."""
+    """Return the last metric by row and seed; a searched policy is named by its file, without the seed."""
     return {Path(row.policy).name.replace('_{seed}', '').replace('.json', ''): row.values for row in rows_of(path)}
 
 
 def noise(values: dict[str, dict[int, float]]) -> float:
-    """What seeds differ by, over all rows."""
+    """Return the pooled standard deviation between seeds, over all rows."""
     several = [list(by_seed.values()) for by_seed in values.values() if len(by_seed) > 1]
     squares = sum(len(row) * float(np.var(row)) for row in several)
     return math.sqrt(squares / sum(len(row) - 1 for row in several)) if several else math.nan

@@ -1,4 +1,4 @@
-"""Is evidence about operations, or about the images that were drawn for S_val?
+"""Compare the evidence of searches of several seeds with that of several draws of S_val.
 
 Rank correlations of operations' effects between searches that differ in their seed alone, and between searches that
 differ in the draw of S_train and S_val; and how far each operation's effect is from one draw to the next, beside the
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def effects_of(files: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """The operations that all know, their effects and the errors of these, each ``(files, operations)``."""
+    """Return the operations that all files know, their effects and standard errors ``(files, operations)``."""
     found = [PolicySchedule.load(file).findings for file in files]
     by_name = [
         dict(
@@ -47,7 +47,7 @@ def agreement(effects: np.ndarray) -> list[float]:
 
 
 def beside_worth(files: list[str], config: str) -> str:
-    """Rank correlations with what operations add to the metric of trainings: of every search, and of their mean."""
+    """Say how effects correlate in rank with measured worth: of every search, and of their mean."""
     rows = Results(ROOT / f'research/data/yardstick/{Path(config).stem}.jsonl').rows()
     worth = {
         op: np.mean([*by_seed.values()])

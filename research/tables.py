@@ -1,4 +1,4 @@
-"""The tables of comparisons in research/results.md and README.md, from what ``does_it_help.py`` has kept.
+"""Write the tables of research/results.md and README.md from what ``does_it_help.py`` has kept.
 
 Each of them follows a line ``<!-- table: NAME -->``. NAME is a file of ``research/data/comparisons/``: every policy
 with its trainings, compared with no policy; or ``lengths``, trainings of several lengths; or ``summary``, of all data
@@ -91,13 +91,13 @@ class Row:
 
     @property
     def shown(self) -> str:
-        """The mean, and the standard deviation between seeds."""
+        """Format the mean and the standard deviation between seeds."""
         places = METRICS[self.metric][1]
         spread = f' +- {np.std([*self.values.values()], ddof=1):{places}}' if len(self.values) > 1 else ''
         return f'{self.mean:{places}}{spread}'
 
     def beside(self, other: 'Row') -> str:
-        """The difference to another row and its interval, marked where it is beyond chance."""
+        """Format the difference to another row with its interval, marked where it is beyond chance."""
         difference = Difference.of(self.values, other.values)
         if difference is None or self is other:
             return ''
@@ -108,14 +108,14 @@ class Row:
         return self.marked(shown, other)
 
     def marked(self, text: str, other: 'Row') -> str:
-        """In bold where this row is above the other beyond chance, in italics where it is below."""
+        """Put words in bold where this row is above the other beyond chance, in italics where it is below."""
         difference = Difference.of(self.values, other.values)
         if self is other or difference is None or not difference.is_significant:
             return text
         return f'**{text}**' if difference.mean > 0 else f'*{text}*'
 
     def search_hours(self, path: Path) -> float:
-        """What the searches of these trainings took; RandAugment's is the choice of its level."""
+        """Return the hours of the searches of these trainings; of RandAugment, of the choice of its level."""
         if self.kind == 'randaugment':
             found = [row['seconds'] for row in Results(path.with_stem(f'{chosen_with(path.stem)}_choosing')).rows()]
         else:
@@ -128,7 +128,7 @@ class Row:
 
 
 def chosen_with(name: str) -> str:
-    """The comparison with whose config RandAugment's level is chosen for this one.
+    """Return the name of the comparison that chooses RandAugment's level for this one.
 
     A config that takes another's searches takes its level, too, unless it says of its own how one is chosen.
     """
@@ -140,13 +140,13 @@ def chosen_with(name: str) -> str:
 
 
 def last_value(result: dict) -> tuple[str, float]:
-    """The metric of a training, and what it is after the last epoch: 0 where nothing is detected, of COCO's."""
+    """Return a training's metric and its last value: COCO's is 0 where nothing is detected."""
     last = last_values(result)
     return next(((metric, last[metric]) for metric in METRICS if metric in last), ('coco/bbox_mAP', 0.0))
 
 
 def rows_of(path: Path) -> list[Row]:
-    """The rows of a comparison, the best first.
+    """Return the rows of a comparison, the best first.
 
     Of trainings of the same policy and seed the last counts. Where the config has changed, only those under the
     settings of a policy's last training do; a policy that is another one at each seed has others at each.
@@ -166,7 +166,7 @@ def rows_of(path: Path) -> list[Row]:
 
 
 def table_of_comparison(path: Path) -> list[str]:
-    """Every policy's trainings, beside no policy."""
+    """Return the lines of a table of policies, compared with no policy."""
     rows = rows_of(path)
     none = next((row for row in rows if row.kind == 'none'), None)
     metric, places = METRICS[rows[0].metric]
@@ -183,7 +183,7 @@ def table_of_comparison(path: Path) -> list[str]:
 
 
 def table_of_lengths(folder: Path) -> list[str]:
-    """The metric after trainings of several lengths, each with its schedule of rates."""
+    """Return the lines of a table of trainings of several lengths, each with its own rate schedule."""
     found = {}
     for result in Results(folder / 'lengths.jsonl').rows():
         metric, value = last_value(result)
@@ -201,7 +201,7 @@ def table_of_lengths(folder: Path) -> list[str]:
 
 
 def table_of_all(folder: Path) -> list[str]:
-    """Mean, spread and number of seeds of all contenders, on all data sets, beside no policy."""
+    """Return the lines of a table of all policies on all data sets: mean, spread and number of seeds."""
     cells, labels, metrics = {}, {}, {}
     for stem in SUMMARY:
         rows = rows_of(folder / f'{stem}.jsonl')
@@ -224,7 +224,7 @@ def table_of_all(folder: Path) -> list[str]:
 
 
 def written_anew(text: str, folder: Path) -> tuple[str, list[str]]:
-    """A document with its tables from the data, and the names of those that were others."""
+    """Return a document with its tables from the data, and the names of the tables that have changed."""
     changed = []
 
     def table(found: re.Match) -> str:
@@ -250,11 +250,12 @@ def main() -> None:
         differing += [f'{document}: {name}' for name in changed]
         if changed and args.write:
             write_text(path, text)
-    if differing:
-        print('\n'.join(differing))
-        sys.exit(
-            None if args.write else 'These tables are not what research/data/comparisons/ says; --write writes them.'
-        )
+    if not differing:
+        print('All tables are what research/data/comparisons/ says.')
+        return
+    print('\n'.join(differing))
+    if not args.write:
+        sys.exit('These tables are not what research/data/comparisons/ says; --write writes them.')
 
 
 if __name__ == '__main__':

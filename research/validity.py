@@ -1,4 +1,4 @@
-"""Is what a search finds true? Its effects of operations beside what training with each of them gave.
+"""Compare a search's effects of operations with what training with each of them gave.
 
 Takes what ``yardstick.py`` has measured with a config and what ``record.py`` has recorded of searches of the same
 network, S_train and resolution (``CONFIG_search_SEED.npz``), and prints Spearman's correlation of what operations add
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def interval(correlation: float, count: int) -> tuple[float, float]:
-    """95%, of a rank correlation over so many: Fisher's transformation, its variance by Bonett and Wright (2000)."""
+    """Return the 95% interval of a rank correlation: Fisher's transformation, variance by Bonett and Wright (2000)."""
     error = math.sqrt((1 + correlation**2 / 2) / (count - 3))
     middle = math.atanh(min(max(correlation, -0.999), 0.999))
     return math.tanh(middle - 1.96 * error), math.tanh(middle + 1.96 * error)
@@ -40,12 +40,12 @@ def cell(correlation: float, count: int) -> str:
 
 
 def standard_error(values: list[float]) -> float:
-    """Of the mean over seeds; 0 where one seed does not tell."""
+    """Return the standard error of the mean over seeds; 0 for one seed."""
     return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else 0.0
 
 
 def helps(records: list[Record], way: str, third: int | None = None) -> Effects:
-    """What operations take from S_val's loss (the negative of their effects), the mean over searches."""
+    """Return what operations take from S_val's loss (the negative of their effects), as the mean over searches."""
     found = []
     for record in records:
         steps = len(record.indices)
@@ -59,7 +59,7 @@ def helps(records: list[Record], way: str, third: int | None = None) -> Effects:
 def draw(
     path: Path, operations: list[str], effects: Effects, measured: np.ndarray, error: np.ndarray, words: str
 ) -> None:
-    """Measured worth against estimated effect, a point an operation, named, with standard errors."""
+    """Draw measured worth against estimated effect: a named point for each operation, with standard errors."""
     figure = Figure(figsize=(9, 6.5), layout='constrained')
     axes = figure.subplots()
     axes.axhline(0, color='0.8', linewidth=1)

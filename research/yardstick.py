@@ -1,4 +1,4 @@
-"""What an operation is worth, measured: training with it alone, beside training without any.
+"""Measure what each operation is worth: trainings with it alone, compared with trainings without any.
 
 Every operation of a preset is trained with on its own (one on half of the images, its levels equally likely), at every
 seed; ``none`` is the training without. Results are kept as they come, and nothing is run twice.
@@ -30,7 +30,7 @@ CLEAN_OF = 60
 
 
 def policies(preset: str, clean_end: bool = False) -> dict[str, PolicySchedule]:
-    """By name; ``Identity`` on half of the images stands for none."""
+    """Return a policy for each operation; ``none`` is ``Identity`` on half of the images."""
     found = {}
     space = SearchSpace.preset(preset)
     for op, levels in groupby(space.candidates, key=lambda candidate: candidate.op):
@@ -44,12 +44,12 @@ def policies(preset: str, clean_end: bool = False) -> dict[str, PolicySchedule]:
 
 
 def last_value(row: dict, metric: str) -> float:
-    """After the last epoch; COCO's evaluation gives none where nothing is detected."""
+    """Return the metric after the last epoch; 0 where COCO's evaluation gives none, as nothing is detected."""
     return last_values(row).get(metric, 0.0)
 
 
 def differences(rows: list[dict], metric: str) -> dict[str, dict[int, float]]:
-    """What each operation adds to the metric after the last epoch, beside none at the same seed: by name, by seed."""
+    """Return what each operation adds to the last metric at the same seed, by name and seed."""
     values = {(row['name'], row['seed']): last_value(row, metric) for row in rows}
     found = {}
     for (name, seed), value in sorted(values.items()):
@@ -59,7 +59,7 @@ def differences(rows: list[dict], metric: str) -> dict[str, dict[int, float]]:
 
 
 def table(rows: list[dict], metric: str) -> None:
-    """Prints the difference of each operation to none, paired by seed, and its standard error over the seeds."""
+    """Print the difference of each operation to none, paired by seed, and its standard error over seeds."""
     last = [(row['seed'], last_value(row, metric)) for row in rows if row['name'] == 'none']
     print(f'\n{metric}; without any: {", ".join(f"{value:.4f}" for _, value in sorted(last))}\n')
     print(f'{"operation":26}{"difference":>11}{"std. error":>12}   seeds')

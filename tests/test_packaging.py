@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from mmengine.registry import DATASETS, MODELS
 from mmddas.cli.config import read_config
 
 ROOT = Path(__file__).parents[1]
+FOLDERS = ('ddas', 'ddas_cls')  # of configs/; those whose names begin with an underscore hold parts of configs
 # A config of a user that builds on one of this package, and what shows that it does.
 USERS_CONFIG = "_base_ = 'mmddas::ddas/retinanet_r50_coco.py'\nmax_epochs = 7\ntrain_cfg = dict(max_epochs=7)\n"
 PROOF = """
@@ -42,8 +44,8 @@ def metafiles() -> list[dict]:
 
 def test_every_config_is_listed_once():
     listed = [model['Config'] for metafile in metafiles() for model in metafile['Models']]
-    # Folders whose names begin with an underscore hold parts of configs.
-    there = [path.relative_to(ROOT).as_posix() for path in ROOT.glob('configs/[!_]*/*.py')]
+    there = [f'configs/{folder}/{path.name}' for folder in FOLDERS for path in ROOT.glob(f'configs/{folder}/*.py')]
+    assert {path.name for path in ROOT.glob('configs/[!_]*')} == set(FOLDERS)
     assert sorted(listed) == sorted(there)
 
 
@@ -96,10 +98,15 @@ def python(*arguments: str | Path, **environment: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_wheel_carries_configs_and_tools(checkout, tmp_path, users_config):
+def test_the_wheel_carries_what_the_package_needs_and_no_more(checkout, tmp_path, users_config):
     pip = ('-m', 'pip', '--disable-pip-version-check')
     python(*pip, 'wheel', '--no-deps', '--no-build-isolation', '--wheel-dir', tmp_path, checkout)
     (wheel,) = tmp_path.glob('mmddas-*.whl')
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split('/')[0] for name in names if '.dist-info/' not in name} == {'mmddas', 'mmddas_cli.py'}
+    assert not [name for name in names if {'research', 'tests', 'yardstick', 'comparisons'} & {*Path(name).parts}]
+    data = [*(ROOT / 'mmddas/policies').glob('*.json'), ROOT / 'mmddas/viz/report/template.html']
+    assert len(data) > 1 and {path.relative_to(ROOT).as_posix() for path in data} <= {*names}
     site = tmp_path / 'site'
     python(*pip, 'install', '--no-deps', '--target', site, wheel)
     for name in ('configs', 'tools'):

@@ -1,4 +1,4 @@
-"""Compare policies over several seeds; the same as ``mmddas compare``."""
+"""The command ``mmddas compare``."""
 
 from mmddas_cli import main
 

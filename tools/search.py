@@ -1,4 +1,4 @@
-"""Search a data-augmentation policy; the same as ``mmddas search``."""
+"""The command ``mmddas search``."""
 
 from mmddas_cli import main
 

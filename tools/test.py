@@ -1,4 +1,4 @@
-"""Evaluate a trained detector or classifier; the same as ``mmddas test``."""
+"""The command ``mmddas test``."""
 
 from mmddas_cli import main
 

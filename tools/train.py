@@ -1,4 +1,4 @@
-"""Train a detector or classifier, with or without a policy; the same as ``mmddas train``."""
+"""The command ``mmddas train``."""
 
 from mmddas_cli import main
 

@@ -12,7 +12,13 @@ policy_dataloader = dict(
     collate_fn=dict(type='default_collate'),
     sampler=dict(type='DefaultSampler', shuffle=True),
 )
-train_cfg = dict(type='DDASSearchLoop', max_epochs=20, policy_dataloader=policy_dataloader, search_space='cifar')
+train_cfg = dict(
+    type='DDASSearchLoop',
+    max_epochs=20,
+    policy_dataloader=policy_dataloader,
+    search_space='cifar',
+    estimator=dict(type='PaperEstimator'),
+)
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01 * 32, momentum=0.0, weight_decay=0.0))
 param_scheduler = dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True)
 custom_hooks = [dict(type='ChannelsLastHook')]

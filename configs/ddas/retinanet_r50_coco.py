@@ -38,7 +38,13 @@ train_dataloader = dict(
         pipeline=[*load, dict(type='DDASAugment'), *resize_and_pack],
     ),
 )
-train_cfg = dict(_delete_=True, type='DDASSearchLoop', max_epochs=30, policy_dataloader=policy_dataloader)
+train_cfg = dict(
+    _delete_=True,
+    type='DDASSearchLoop',
+    max_epochs=30,
+    policy_dataloader=policy_dataloader,
+    estimator=dict(type='PaperEstimator'),
+)
 
 optim_wrapper = dict(clip_grad=dict(max_norm=35, norm_type=2))
 param_scheduler = [

@@ -36,6 +36,7 @@ train_cfg = dict(
     policy_dataloader=policy_dataloader,
     search_space='imagenet',
     num_sub_policies=2,
+    estimator=dict(type='PaperEstimator'),
     policy_optim=dict(op=dict(lr=0.003)),
 )
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.002 * 32, momentum=0.0, weight_decay=0.0))

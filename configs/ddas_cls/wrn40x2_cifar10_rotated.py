@@ -4,7 +4,7 @@ The search of ``wrn40x2_cifar10.py`` with one level an operation and Rotate90 in
 the paper's figure::
 
     python tools/search.py configs/ddas_cls/wrn40x2_cifar10_rotated.py
-    python tools/analysis_tools/plot_operations.py work_dirs/wrn40x2_cifar10_rotated/policy.json
+    python research/operation_bars.py work_dirs/wrn40x2_cifar10_rotated/policy.json
 """
 
 _base_ = ['./wrn40x2_cifar10.py']

@@ -1,4 +1,4 @@
-"""The commands of ``mmddas`` and of ``tools/``: arguments here and in ``arguments``, what they do in a module each."""
+"""The command line: each command's arguments in ``arguments``, what it does in a module of its name."""
 
 from __future__ import annotations
 
@@ -17,31 +17,30 @@ from . import arguments
 
 COMMANDS = {
     'split': 'split a data set, and write the config of a training on it',
-    'search': 'search a policy, for the config of a training',
-    'train': 'train, with a policy or without',
-    'test': 'evaluate what has been trained',
-    'compare': 'train with several policies, over several seeds: which one helps?',
+    'search': 'search a policy, from the config of a training',
+    'train': 'train with a policy or without',
+    'test': 'evaluate a trained network',
+    'compare': 'train with several policies over several seeds, and compare them',
     'show': 'print a policy as a table',
-    'report': 'write the report of a search anew',
+    'report': 'write the report of a search again',
     'export': "write a policy in another library's transforms",
     'browse': 'draw images under a policy, or an image under every operation',
 }
-# These read a policy's file, for which neither MMDetection nor MMPretrain is needed.
-_BY_THE_CORE_ALONE = ('show', 'export')
+# These need neither MMDetection nor MMPretrain.
+_WITHOUT_OPENMMLAB = ('show', 'export')
 
 
 def run_command(command: str | None = None) -> None:
-    """Run a command; by default the one that the command line names first."""
+    """Run a command with the arguments of the command line, whose first one names the command by default."""
     given = sys.argv[1:]
+    prog = f'python {sys.argv[0]}'
     if command is None:
-        command = _chosen(given)
+        command = _command_of(given)
         prog, given = f'mmddas {command}', given[1:]
-    else:
-        prog = f'python {sys.argv[0]}'
     parser = command_parser(command, prog)
     args = parser.parse_args(given)
     args.typed = f'{prog} {shlex.join(given)}'
-    if command not in _BY_THE_CORE_ALONE:
+    if command not in _WITHOUT_OPENMMLAB:
         try:
             import_all()
         except ImportError as error:
@@ -51,7 +50,7 @@ def run_command(command: str | None = None) -> None:
 
 @contextmanager
 def wrong_input_ends(parser: argparse.ArgumentParser) -> Iterator[None]:
-    """Within it, ValueError and OSError are of what was given: the program ends with the message, and status 2."""
+    """End the program with status 2 and the message of a ValueError or OSError, for code that checks its input."""
     try:
         yield
     except (ValueError, OSError) as error:
@@ -59,7 +58,7 @@ def wrong_input_ends(parser: argparse.ArgumentParser) -> Iterator[None]:
 
 
 def command_parser(command: str, prog: str) -> argparse.ArgumentParser:
-    """The arguments of one command, with its description and examples."""
+    """Make the parser of a command, with its description and examples."""
     function = getattr(arguments, command)
     parser = argparse.ArgumentParser(
         prog, description=inspect.getdoc(function), formatter_class=argparse.RawDescriptionHelpFormatter
@@ -68,15 +67,15 @@ def command_parser(command: str, prog: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _chosen(given: list[str]) -> str:
-    """The command's name; --help and --version end here, and so does a name that there is not."""
+def _command_of(given: list[str]) -> str:
+    """Return the command's name; end the program for --help, --version and unknown names."""
     width = max(map(len, COMMANDS))
     parser = argparse.ArgumentParser(
         'mmddas',
         usage='mmddas COMMAND ...',
         description='Search a data-augmentation policy for your own data set, with MMDetection or MMPretrain.\n\n'
         'commands:\n' + ''.join(f'  {name:{width}}  {words}\n' for name, words in COMMANDS.items()),
-        epilog='mmddas COMMAND --help has its arguments, with examples.',
+        epilog='mmddas COMMAND --help lists its arguments, with examples.',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--version', action='version', version=f'mmddas {__version__}')

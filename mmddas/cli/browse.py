@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
 from itertools import takewhile
 from pathlib import Path
 
@@ -12,14 +12,15 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
 from mmddas.config_nodes import augment_configs, type_name
-from mmddas.core import PolicySchedule, PolicySnapshot, SearchSpace
+from mmddas.core import PolicySchedule, PolicySnapshot
 from mmddas.datasets import find_augments
-from mmddas.datasets.walk import inner_datasets
+from mmddas.datasets.walk import datasets_within, inner_datasets
 from mmddas.derive import policy_for, set_policy
+from mmddas.engine.build import build_search_space
 from mmddas.viz.augment_sheet import operation_sheet, policy_sheet, write_image
 
 from . import wrong_input_ends
-from .config import read_config, read_options
+from .config import read_config
 
 
 def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
@@ -34,29 +35,38 @@ def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
 
 
 def sheet_of_image(args: argparse.Namespace) -> np.ndarray:
-    image = read_image(args.image)
+    """Draw an image under every operation, with its boxes from an annotation file or from a config's data."""
+    content = np.frombuffer(Path(args.image).read_bytes(), np.uint8)
+    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    if image is None:
+        raise ValueError(f'{args.image}: not an image that OpenCV reads')
+    boxes = np.zeros((0, 4), np.float32)
     if args.ann:
         boxes = coco_boxes(args.ann, args.image)
     elif args.config:
-        config = load_config(args)
+        config = _training_config(args)
         for augment in augment_configs(config.train_dataloader.dataset):
-            augment['policy'] = None  # there may be none yet
-        boxes = dataset_boxes(build_dataset(config), args.image)
-    else:
-        boxes = np.zeros((0, 4), np.float32)
+            augment['policy'] = None  # whose file may be missing yet
+        boxes = dataset_boxes(_build_dataset(config), args.image)
     if len(boxes) == 0 and args.task == 'detection':
         print('No boxes: the operations on boxes do nothing here (--ann, or a config, gives boxes)')
     return operation_sheet(image, boxes, args.task, args.levels, args.seed)
 
 
 def sheet_of_config(args: argparse.Namespace) -> np.ndarray:
-    config = load_config(args)
+    """Draw training data under the given policy, or else the config's."""
+    config = _training_config(args)
     if args.policy is not None and not list(augment_configs(config.train_dataloader.dataset)):
         for place in set_policy(config, args.policy):
             print(f'DDASAugment {place}')
-    hook = hook_config(config)
-    fill_in_policy(config, None if args.policy is None else policy_for(config, args.policy))
-    dataset = build_dataset(config)
+    hooks = [hook for hook in config.get('custom_hooks') or () if type_name(hook) == 'PolicyScheduleHook']
+    hook = hooks[0] if hooks else {}
+    policy = None if args.policy is None else policy_for(config, args.policy)
+    of_hook = (hook.get('policy') or config.get('policy_file')) if hook else None
+    for augment in augment_configs(config.train_dataloader.dataset):
+        if policy is not None or not augment.get('policy'):
+            augment['policy'] = policy or of_hook or _first_policy(config)
+    dataset = _build_dataset(config)
     augments = find_augments(dataset)
     if not augments:
         raise ValueError(f"{args.config}: the training pipeline has no dict(type='DDASAugment', policy=...)")
@@ -64,124 +74,79 @@ def sheet_of_config(args: argparse.Namespace) -> np.ndarray:
         schedule = augment.schedule
         augment.schedule = schedule.static() if hook.get('static') else schedule.smooth(hook.get('smoothing', 1))
         last = len(augment.schedule) - 1, len(augment.schedule)
-        augment.set_progress(*(last if args.epoch is None else progress(args, config)))
+        augment.set_progress(*(last if args.epoch is None else _progress(args, config)))
     probs = ', '.join(f'{prob:.3f}' for prob in sorted({augment.snapshot.total_prob for augment in augments}))
     print(f'p_tp {probs}: the share of images that training augments; every draw here is augmented')
     return policy_sheet(dataset, args.num, args.draws, args.seed)
 
 
-def load_config(args: argparse.Namespace) -> Config:
-    config = read_config(args.config)
-    config.merge_from_dict(read_options(args.cfg_options))
+def _training_config(args: argparse.Namespace) -> Config:
+    config = read_config(args.config, args.cfg_options)
     if 'dataset' not in (config.get('train_dataloader') or {}):
         raise ValueError(f'{args.config}: train_dataloader=dict(dataset=...) is missing, nothing to show')
     return config
 
 
-def build_dataset(config: Config) -> object:
+def _build_dataset(config: Config) -> object:
     init_default_scope(config.get('default_scope') or 'mmdet')
     return DATASETS.build(config.train_dataloader.dataset)
 
 
-def fill_in_policy(config: Config, policy: PolicySchedule | None) -> None:
-    """Give every DDASAugment of the config the policy; without one, what it gets in a training or search."""
-    for augment in augment_configs(config.train_dataloader.dataset):
-        if policy is not None or not augment.get('policy'):
-            augment['policy'] = policy or hook_policy(config) or uniform_policy(config.get('train_cfg') or {})
-
-
-def hook_config(config: Config) -> dict:
-    """Of PolicyScheduleHook; empty where the config has none."""
-    hooks = config.get('custom_hooks') or ()
-    return next((hook for hook in hooks if type_name(hook) == 'PolicyScheduleHook'), {})
-
-
-def hook_policy(config: Config) -> object:
-    """What PolicyScheduleHook gives a DDASAugment without a policy; None if there is nothing."""
-    hook = hook_config(config)
-    return (hook.get('policy') or config.get('policy_file')) if hook else None
-
-
-def uniform_policy(train_cfg: dict) -> PolicySchedule:
-    """The policy that a search starts from."""
-    if type_name(train_cfg) != 'DDASSearchLoop':
+def _first_policy(config: Config) -> PolicySchedule:
+    """Return the uniform policy that a search starts from."""
+    loop = config.get('train_cfg') or {}
+    if type_name(loop) != 'DDASSearchLoop':
         raise ValueError("The config's DDASAugment has no policy: give one, --policy policy.json")
-    space, num_ops = train_cfg.get('search_space', 'detection'), train_cfg.get('num_ops', 2)
-    space = SearchSpace.preset(space, num_ops) if isinstance(space, str) else SearchSpace(space, num_ops)
-    start = PolicySnapshot(train_cfg.get('init_total_prob', 0.35), np.full(len(space), 1 / len(space)))
+    space = build_search_space(loop.get('search_space', 'detection'), loop.get('num_ops', 2))
+    start = PolicySnapshot(loop.get('init_total_prob', 0.35), np.full(len(space), 1 / len(space)))
     return PolicySchedule(space, [start])
 
 
-def progress(args: argparse.Namespace, config: Config) -> tuple[int, int]:
-    """The epoch asked for, from 0, and the number of epochs of the re-training."""
+def _progress(args: argparse.Namespace, config: Config) -> tuple[int, int]:
+    """Return the epoch asked for, from 0, and the number of epochs of the training."""
     max_epochs = args.max_epochs or (config.get('train_cfg') or {}).get('max_epochs')
     if max_epochs is None:
         raise ValueError('--epoch needs --max-epochs: the config has no train_cfg.max_epochs')
     if not 1 <= args.epoch <= max_epochs:
-        raise ValueError(f'--epoch must lie in 1..{max_epochs}, the epochs of the re-training; got {args.epoch}')
+        raise ValueError(f'--epoch must be from 1 to {max_epochs}, the epochs of the training; got {args.epoch}')
     return args.epoch - 1, max_epochs
 
 
-def read_image(path: str) -> np.ndarray:
-    """``(H, W, 3)`` uint8 BGR."""
-    content = np.frombuffer(Path(path).read_bytes(), np.uint8)
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
-    if image is None:
-        raise ValueError(f'{path}: not an image that OpenCV reads')
-    return image
-
-
 def coco_boxes(ann_file: str, image: str) -> np.ndarray:
-    """The boxes ``(N, 4)``, xyxy, that a COCO annotation file has for an image of that file name."""
+    """Read an image's boxes ``(N, 4)``, xyxy, from a COCO annotation file."""
     try:
         content = json.loads(Path(ann_file).read_text(encoding='utf-8'))
-        names = {entry['id']: entry['file_name'] for entry in content['images']}
-        ids = of_image(names, image)
-        boxes = [item['bbox'] for item in content['annotations'] if item['image_id'] in ids]
+        boxes = {entry['id']: [] for entry in content['images']}
+        for item in content['annotations']:
+            x, y, width, height = item['bbox']
+            boxes.get(item['image_id'], []).append([x, y, x + width, y + height])
+        listed = [(entry['file_name'], boxes[entry['id']]) for entry in content['images']]
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f'{ann_file}: not a COCO annotation file ({error!r})') from error
-    if len(ids) != 1:
-        raise ValueError(f'{ann_file}: lists {len(ids)} images with the name {Path(image).name!r}, expected one')
-    boxes = np.array(boxes, np.float32).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    return boxes
-
-
-def of_image(paths: dict[object, str], image: str) -> list:
-    """The keys of the paths that end as that of an image does, in as many parts as any; at least the name."""
-    parts = Path(image).resolve().parts[::-1]
-    common = {
-        key: len([*takewhile(lambda pair: pair[0] == pair[1], zip(parts, Path(path).parts[::-1], strict=False))])
-        for key, path in paths.items()
-        if Path(path).name == Path(image).name
-    }
-    return [key for key, count in common.items() if count == max(common.values())]
-
-
-def leaves(dataset: object) -> Iterator[object]:
-    """The data sets that wrap no other."""
-    children = inner_datasets(dataset)
-    if not children:
-        yield dataset
-    for child in children:
-        yield from leaves(child)
+    return _boxes_of(image, listed, ann_file)
 
 
 def dataset_boxes(dataset: object, image: str) -> np.ndarray:
-    """The boxes ``(N, 4)`` that a data set, or one that it wraps, has for an image of that file name.
+    """Return an image's boxes ``(N, 4)``, xyxy, in a data set or those that it wraps."""
+    leaves = [part for part in datasets_within(dataset) if not inner_datasets(part)]
+    infos = (leaf.get_data_info(index) for leaf in leaves for index in range(len(leaf)))
+    listed = [(info.get('img_path') or '', [box['bbox'] for box in info.get('instances', ())]) for info in infos]
+    return _boxes_of(image, listed, 'the training data')
 
-    Of several with that name it is the one whose folders are that image's, too.
-    """
-    every = (leaf.get_data_info(index) for leaf in leaves(dataset) for index in range(len(leaf)))
-    infos = [info for info in every if Path(info.get('img_path') or '').name == Path(image).name]
-    paths = {number: str(Path(info['img_path']).resolve()) for number, info in enumerate(infos)}
-    found = of_image(paths, image)
+
+def _boxes_of(image: str, listed: Iterable[tuple[str, list]], source: str) -> np.ndarray:
+    """Return the boxes of the listed image with that name; of several, the one with the most folders in common."""
+    parts, found = Path(image).resolve().parts[::-1], {}
+    for path, boxes in listed:
+        if Path(path).name == Path(image).name:
+            pairs = zip(parts, Path(path).parts[::-1], strict=False)
+            common = len([*takewhile(lambda pair: pair[0] == pair[1], pairs)])
+            found.setdefault(common, {}).setdefault(path, boxes)
     if not found:
-        raise ValueError(f'The training data of the config hold no image named {Path(image).name!r}')
-    if len({paths[number] for number in found}) > 1:
-        shown = ', '.join(dict.fromkeys(paths[number] for number in found))
+        raise ValueError(f'{source}: no image is named {Path(image).name!r}')
+    best = found[max(found)]
+    if len(best) > 1:
         raise ValueError(
-            f'The training data hold several images named {Path(image).name!r}: {shown}; give one of these'
+            f'{source}: several images are named {Path(image).name!r}: {", ".join(best)}; give one of these'
         )
-    boxes = [instance['bbox'] for instance in infos[found[0]].get('instances', ())]
-    return np.array(boxes, np.float32).reshape(-1, 4)
+    return np.array(next(iter(best.values())), np.float32).reshape(-1, 4)

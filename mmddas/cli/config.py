@@ -1,7 +1,8 @@
-"""Read a config, a file or a packaged one, and enter what the command line changes of it."""
+"""Read a config, from a file or a package, and apply the arguments of the command line to it."""
 
 import argparse
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
@@ -12,8 +13,8 @@ from mmddas.engine.tasks import TASKS
 from .run import join_processes, use_gloo_without_gpu
 
 
-def read_options(given: list[str]) -> dict:
-    """``--cfg-options`` as MMEngine reads them.
+def read_options(given: Sequence[str]) -> dict:
+    """Parse ``--cfg-options`` as MMEngine does.
 
     Raises:
         ValueError: One is not KEY=VALUE.
@@ -26,35 +27,34 @@ def read_options(given: list[str]) -> dict:
     return parser.parse_args(['--cfg-options', *given] if given else []).cfg_options
 
 
-def read_config(name: str) -> Config:
-    """A config file, or one of a package's, ``mmdet::retinanet/retinanet_r50_fpn_1x_coco.py``.
+def read_config(name: str, cfg_options: Sequence[str] = ()) -> Config:
+    """Read a config file, or a package's (``mmdet::retinanet/retinanet_r50_fpn_1x_coco.py``), with ``--cfg-options``.
 
     Raises:
-        FileNotFoundError: There is none; of a package's, similar names are said.
-        ValueError: It is no config.
+        FileNotFoundError: There is no such config; for a package's, similar names are listed.
+        ValueError: It is not a config, or an option is not KEY=VALUE.
     """
     if '::' in name:
-        return _packaged_config(name)
-    if not Path(name).is_file():
+        config = _read_packaged(name)
+    elif not Path(name).is_file():
         raise FileNotFoundError(f'There is no config file {name!r}')
-    try:
-        return _scoped(Config.fromfile(name))
-    except SyntaxError as error:
-        raise ValueError(f'{name!r}, or a config that it is based on, is no Python: {error}') from error
-    except Exception as error:  # a config is a program, and may fail in any way
-        raise ValueError(f'{name!r} cannot be read as a config: {type(error).__name__}: {error}') from error
-
-
-def _scoped(config: Config) -> Config:
-    """With a ``default_scope``, which configs of imports may lack, since their parts are classes: their model's."""
-    kind = (config.get('model') or {}).get('type')
-    package = str(getattr(kind, '__module__', kind)).split('.')[0]
-    if config.get('default_scope') is None and package in TASKS:
-        config.default_scope = package
+    else:
+        try:
+            config = Config.fromfile(name)
+        except SyntaxError as error:
+            raise ValueError(f'{name!r}, or a config that it is based on, is not valid Python: {error}') from error
+        except Exception as error:  # a config is a program, and may fail in any way
+            raise ValueError(f'{name!r} cannot be read as a config: {type(error).__name__}: {error}') from error
+        # Configs of imports may lack a default_scope, since their parts are classes.
+        kind = (config.get('model') or {}).get('type')
+        package = str(getattr(kind, '__module__', kind)).split('.')[0]
+        if config.get('default_scope') is None and package in TASKS:
+            config.default_scope = package
+    config.merge_from_dict(read_options(cfg_options))
     return config
 
 
-def _packaged_config(name: str) -> Config:
+def _read_packaged(name: str) -> Config:
     from mmengine.hub import get_config
     from mmengine.utils import get_installed_path
 
@@ -68,32 +68,30 @@ def _packaged_config(name: str) -> Config:
         raise ValueError(f'{name!r} is a config of {package}, which is not installed') from error
     if not (folder / path).is_file():
         there = [file.relative_to(folder).as_posix() for file in folder.rglob('*.py')]
-        similar = difflib.get_close_matches(path, there, 3, 0.5)
+        similar = ', '.join(difflib.get_close_matches(path, there, 3, 0.5))
         raise FileNotFoundError(
-            f'{package} has no config {path!r}' + (f'; similar ones are {", ".join(similar)}' if similar else '')
+            f'{package} has no config {path!r}' + (f'; similar ones are {similar}' if similar else '')
         )
     return get_config(name)
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """The config file with the arguments entered, to be run here and now.
+    """Read the config and apply all arguments, for a run that starts now.
 
     Raises:
-        FileNotFoundError: There is no such config file, or no such checkpoint to resume from.
-        ValueError: As of :func:`changed_config`, or the checkpoint is none.
+        FileNotFoundError, ValueError: As of :func:`changed_config` and :func:`started`.
     """
     return started(changed_config(args), args)
 
 
 def changed_config(args: argparse.Namespace) -> Config:
-    """The config file with what the arguments change of it, as it could be run on any machine.
+    """Read the config and apply the arguments that hold on any machine.
 
     Raises:
         FileNotFoundError: There is no such config file.
-        ValueError: ``--auto-scale-lr`` where the config does not say for which batch size its rate is.
+        ValueError: ``--auto-scale-lr`` needs a batch size that the config does not give; as of :func:`read_config`.
     """
-    config = read_config(args.config)
-    config.merge_from_dict(read_options(args.cfg_options))
+    config = read_config(args.config, args.cfg_options)
     if getattr(args, 'amp', False):
         config.optim_wrapper.type = 'AmpOptimWrapper'
         config.optim_wrapper.setdefault('loss_scale', 'dynamic')
@@ -105,10 +103,10 @@ def changed_config(args: argparse.Namespace) -> Config:
 
 
 def started(config: Config, args: argparse.Namespace) -> Config:
-    """The config with what depends on this machine and this start: launcher, work dir, backend and checkpoint.
+    """Enter what depends on this machine and this start: launcher, work dir, backend and checkpoint.
 
     Raises:
-        FileNotFoundError, ValueError: There is no such checkpoint to resume from, or it is none.
+        FileNotFoundError, ValueError: There is no such checkpoint to resume from, or it is not a checkpoint.
     """
     join_processes(config, args)
     config.launcher = args.launcher

@@ -9,41 +9,10 @@ from mmengine.dataset import BaseDataset
 from mmengine.evaluator import BaseMetric, DumpResults
 
 from mmddas.engine.checkpoints import check_checkpoint
-from mmddas.files import check_folder
 
 from . import wrong_input_ends
 from .config import load_config
-from .run import build_runner, check_data, check_parts, end_process
-
-
-def _dump(scope: str | None, path: str) -> BaseMetric:
-    """The metric that writes predictions; MMDetection has one of its own, which makes its masks small."""
-    if scope == 'mmdet':
-        from mmdet.evaluation import DumpDetResults
-
-        return DumpDetResults(out_file_path=path)
-    return DumpResults(out_file_path=path)
-
-
-def _draw(config: Config, folder: str) -> None:
-    """Have the config's visualization hook draw what is predicted."""
-    hooks = config.setdefault('default_hooks', {})
-    settings = dict(type='DetVisualizationHook', draw=True, test_out_dir=os.path.abspath(folder))
-    if config.get('default_scope') == 'mmpretrain':
-        settings = dict(type='VisualizationHook', enable=True, interval=1, out_dir=os.path.abspath(folder))
-    hooks['visualization'] = dict(hooks.get('visualization') or {}, **settings)
-
-
-def _warn_of_shared_names(dataset: BaseDataset, folder: str) -> None:
-    """The hooks name a drawing like the image's file, without its folders."""
-    files = (dataset.get_data_info(index).get('img_path') for index in range(len(dataset)))
-    names = Counter(os.path.basename(file) for file in files if file)
-    shared = [name for name, count in names.items() if count > 1]
-    if shared:
-        print(
-            f'WARNING: several images have one name ({shared[0]}, for instance; {len(shared)} names in all), and '
-            f'{folder} gets a drawing of one of them'
-        )
+from .run import build_runner, check_data, check_parts, check_work_dir, end_process
 
 
 def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
@@ -54,13 +23,43 @@ def main(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         config.load_from = check_checkpoint(args.checkpoint)
         check_parts(config, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
         check_data(config, ['test_dataloader'])
-        check_folder(config.work_dir, 'The work dir (--work-dir names another one)')
+        check_work_dir(config.work_dir)
     if args.show_dir:
-        _draw(config, args.show_dir)
-    runner = build_runner(config, 'test_dataloader')
+        _draw_predictions(config, args.show_dir)
+    runner = build_runner(config)
     if args.show_dir:
         _warn_of_shared_names(runner.test_dataloader.dataset, args.show_dir)
     if args.out:
         runner.test_evaluator.metrics.append(_dump(config.get('default_scope'), args.out))
     runner.test()
     end_process()
+
+
+def _draw_predictions(config: Config, folder: str) -> None:
+    """Have the config's visualization hook draw the predictions."""
+    hooks = config.setdefault('default_hooks', {})
+    settings = dict(type='DetVisualizationHook', draw=True, test_out_dir=os.path.abspath(folder))
+    if config.get('default_scope') == 'mmpretrain':
+        settings = dict(type='VisualizationHook', enable=True, interval=1, out_dir=os.path.abspath(folder))
+    hooks['visualization'] = dict(hooks.get('visualization') or {}, **settings)
+
+
+def _warn_of_shared_names(dataset: BaseDataset, folder: str) -> None:
+    """Warn of images in several folders with one name, after which the hooks name their drawings."""
+    files = (dataset.get_data_info(index).get('img_path') for index in range(len(dataset)))
+    names = Counter(os.path.basename(file) for file in files if file)
+    shared = [name for name, count in names.items() if count > 1]
+    if shared:
+        print(
+            f'WARNING: {len(shared)} names belong to several images each ({shared[0]}, for instance), and {folder} '
+            'gets a drawing of only one of them'
+        )
+
+
+def _dump(scope: str | None, path: str) -> BaseMetric:
+    """Return the metric that writes the predictions; MMDetection's own one encodes masks."""
+    if scope == 'mmdet':
+        from mmdet.evaluation import DumpDetResults
+
+        return DumpDetResults(out_file_path=path)
+    return DumpResults(out_file_path=path)

@@ -1,7 +1,7 @@
-"""Run someone else's script with the substitutes in place: ``python -m mmddas.compat SCRIPT [ARGUMENT ...]``.
+"""Run a script with the substitutes in place: ``python -m mmddas.compat SCRIPT [ARGUMENT ...]``.
 
-``custom_imports`` in a config is early enough for MMDetection's ``tools/train.py``, but not for its
-``tools/test.py`` and others that import ``mmdet.evaluation`` or ``mmdet.apis`` before they read the config.
+``custom_imports`` in a config comes too late for MMDetection's ``tools/test.py`` and other scripts that import
+``mmdet.evaluation`` or ``mmdet.apis`` before they read the config.
 """
 
 from __future__ import annotations

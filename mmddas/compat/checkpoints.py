@@ -1,8 +1,8 @@
-"""Resuming from MMEngine's checkpoints under PyTorch >= 2.6.
+"""Let MMEngine resume from its checkpoints under PyTorch >= 2.6.
 
-Since PyTorch 2.6 ``torch.load`` accepts weights only. MMEngine's checkpoints also hold the training log:
-NumPy scalars and ``HistoryBuffer`` objects. ``onedl-mmengine`` deals with that; the original ``mmengine``
-(0.10.7) cannot resume. These classes are admitted here, and nothing that could run code of a file's choosing.
+``torch.load`` accepts weights only by now, and MMEngine's checkpoints hold the training log, too: NumPy scalars and
+``HistoryBuffer`` objects. ``onedl-mmengine`` admits these; the original ``mmengine`` (0.10.7) cannot resume. Nothing is
+admitted here that could run code of a file's choosing.
 """
 
 from __future__ import annotations
@@ -16,11 +16,7 @@ _LOGGED_DTYPES = (np.float64, np.float32, np.float16, np.int64, np.int32, np.uin
 
 
 def admit_checkpoint_classes() -> bool:
-    """Let ``torch.load`` read the classes in MMEngine's checkpoints, if MMEngine does not see to it itself.
-
-    Returns:
-        bool: True if the classes were admitted, False where there is no need (or no MMEngine).
-    """
+    """Let ``torch.load`` read the classes in MMEngine's checkpoints; return whether that was needed."""
     if torch.__version__ < (2, 6):
         return False
     try:
@@ -35,18 +31,18 @@ def admit_checkpoint_classes() -> bool:
 
 
 def _history_statistic(owner: type, name: str):
-    """Stand in for ``getattr``, by which pickle names the methods of ``HistoryBuffer``; allow only these."""
+    """Return a method of ``HistoryBuffer``: pickle names them by ``getattr``, in whose place this stands."""
     from mmengine.logging import HistoryBuffer
 
     if owner is not HistoryBuffer or name.startswith('_'):
         raise pickle.UnpicklingError(
-            f"a checkpoint may name public methods of HistoryBuffer only, not '{name}' of {owner!r}"
+            f"The checkpoint names '{name}' of {owner!r}; public methods of HistoryBuffer alone are allowed"
         )
     return getattr(owner, name)
 
 
 def _numpy_classes() -> list:
-    """What a pickled NumPy scalar or array names, under the module names of NumPy 1 and of NumPy 2."""
+    """Return what a pickled NumPy scalar or array names, under the module names of NumPy 1 and of NumPy 2."""
     reconstruct, scalar = np.empty(0).__reduce__()[0], np.float64(0).__reduce__()[0]
     renamed = [
         (function, f'numpy.{core}.multiarray.{name}')

@@ -1,40 +1,28 @@
-"""This package's configs as bases of other configs: ``_base_ = 'mmddas::ddas/retinanet_r50_coco.py'``.
+"""Make this package's configs bases of other configs: ``_base_ = 'mmddas::ddas/retinanet_r50_coco.py'``.
 
-MMEngine resolves ``package::`` for the packages of a list of its own only, those of OpenMMLab. What it takes over from
-such a base it looks up in the registries of the base's package; this one's components are in MMEngine's own, and its
-configs name those of MMDetection and MMPretrain.
+MMEngine resolves ``package::`` for the packages of a list, OpenMMLab's, and looks up what a config takes over from such
+a base in the registries of the base's package. This package has none: its components are in MMEngine's.
 """
 
-# MMEngine 0.10.7 takes a distribution's code to lie beside its metadata, where an editable install has none. What is
-# not the name of a distribution it imports, and takes the file's folder.
+# MMEngine 0.10.7 expects a distribution's code beside its metadata, where an editable install has none. A name that is
+# no distribution's it imports, and takes the file's folder.
 _MODULE_IN_PACKAGE_FOLDER = 'mmddas.version'
 
 
-def admit_config_package() -> bool:
-    """Enter this package in MMEngine's list.
-
-    Returns:
-        bool: False where there is no MMEngine.
-    """
+def admit_config_package() -> None:
+    """Enter this package in MMEngine's list, without a scope for what is taken over."""
     try:
+        from mmengine.config import Config
         from mmengine.config.utils import MODULE2PACKAGE
     except ImportError:
-        return False
-    MODULE2PACKAGE.setdefault('mmddas', _MODULE_IN_PACKAGE_FOLDER)
-    _have_no_scope()
-    return True
-
-
-def _have_no_scope() -> None:
-    from mmengine.config import Config
-
-    original = Config._get_cfg_path
-    if getattr(original, 'of_mmddas', False):
         return
+    if 'mmddas' in MODULE2PACKAGE:
+        return
+    MODULE2PACKAGE['mmddas'] = _MODULE_IN_PACKAGE_FOLDER
+    original = Config._get_cfg_path  # private, and the one place that gives a base its scope
 
     def get_cfg_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
         path, scope = original(cfg_path, filename)
         return path, None if scope == 'mmddas' else scope
 
-    get_cfg_path.of_mmddas = True
     Config._get_cfg_path = staticmethod(get_cfg_path)

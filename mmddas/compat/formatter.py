@@ -1,8 +1,8 @@
-"""The formatter of config texts, where several processes import it first at once.
+"""Import yapf, which MMEngine formats configs with, in several processes at once.
 
-yapf keeps the tables of Python's grammar in a cache of the user's. It gives the file its name before the last of it is
-written, so that another process of the same launcher, on a machine where there is no cache yet, may find it cut off:
-``EOFError: Ran out of input`` out of ``Config.pretty_text``, with which MMEngine logs the config of every run.
+yapf keeps the tables of Python's grammar in the user's cache, and names the file before it is whole. Where there is no
+cache yet, another process of the same launcher may read it cut off: ``EOFError: Ran out of input`` from
+``Config.pretty_text``, with which MMEngine logs the config of every run.
 """
 
 from __future__ import annotations
@@ -16,16 +16,10 @@ _INTERVAL = 0.1  # seconds
 
 
 def import_formatter(patience: float = 5.0) -> Callable[..., tuple[str, bool]]:
-    """Import yapf, waiting until the file that another process writes is whole.
-
-    Args:
-        patience: Seconds to wait.
-
-    Returns:
-        Callable: yapf's ``FormatCode``.
+    """Return yapf's ``FormatCode``, after a wait of up to ``patience`` seconds for another process's file.
 
     Raises:
-        RuntimeError: The file stays cut off, as one that a killed process has left.
+        RuntimeError: The file stays cut off, as a killed process has left it.
     """
     give_up = time.monotonic() + patience
     while True:
@@ -34,7 +28,7 @@ def import_formatter(patience: float = 5.0) -> Callable[..., tuple[str, bool]]:
         except (EOFError, pickle.UnpicklingError) as error:
             if time.monotonic() > give_up:
                 raise RuntimeError(
-                    'yapf, with which MMEngine formats configs, cannot read its own cache, which a run that was killed '
-                    "has left cut off: remove the folder 'YAPF' of your cache (~/.cache/YAPF on Linux)"
+                    'yapf, with which MMEngine formats configs, cannot read its cache, which a killed run has left cut '
+                    "off: remove the folder 'YAPF' of your cache (~/.cache/YAPF on Linux)"
                 ) from error
             time.sleep(_INTERVAL)

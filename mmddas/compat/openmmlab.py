@@ -1,6 +1,6 @@
-"""Import OpenMMLab's packages: check their versions, and replace MMCV's missing operators.
+"""Check the versions of OpenMMLab's packages and replace MMCV's missing operators, as a module to import first.
 
-Every part that needs them imports this module first; MMDetection must not be imported before.
+MMDetection must not be imported before.
 """
 
 from mmddas.requirements import check_requirements

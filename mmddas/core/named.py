@@ -57,12 +57,12 @@ def policy_names() -> list[str]:
     return [*GENERATED, *sorted(path.stem for path in FOLDER.glob('*.json'))]
 
 
-def load_policy(policy: str | os.PathLike, space: str = 'detection') -> PolicySchedule:
+def load_policy(policy: str | os.PathLike, space: str | None = 'detection') -> PolicySchedule:
     """Load a policy by its name or from its file; names take precedence (``./zoph_v1`` is a file).
 
     Args:
         policy: A name with its settings, or a path, optionally followed by ``:total_prob=`` and a p_tp.
-        space: The search space of a generated policy that names none.
+        space: The search space of a generated policy that names none; None: it has to name one.
 
     Raises:
         FileNotFoundError: It is neither a name nor a file.
@@ -85,7 +85,7 @@ def load_policy(policy: str | os.PathLike, space: str = 'detection') -> PolicySc
     return PolicySchedule.load(policy)
 
 
-def _generated(name: str, settings: list[str], space: str) -> PolicySchedule:
+def _generated(name: str, settings: list[str], space: str | None) -> PolicySchedule:
     known = [*inspect.signature(GENERATED[name]).parameters][1:]
     given = {}
     if settings and '=' not in settings[0]:
@@ -96,6 +96,11 @@ def _generated(name: str, settings: list[str], space: str) -> PolicySchedule:
             takes = ', '.join(f'{key}=...' for key in known) or 'no settings'
             raise ValueError(f'{name} takes a search space, one of {sorted(PRESETS)}, and {takes}; got {setting!r}')
         given[key] = _number(name, key, text)
+    if space is None:
+        raise ValueError(
+            f'{name} names no search space: write {name}:cifar (images up to 64 pixels), {name}:imagenet (larger ones) '
+            f'or another of {sorted(PRESETS)}'
+        )
     schedule = GENERATED[name](space, **given)
     schedule.meta = dict(
         task=PRESET_TASKS[space], name=':'.join([name, space, *(f'{key}={value}' for key, value in given.items())])

@@ -1,4 +1,4 @@
-"""Data: the transform that applies a policy, the batches of a search, and what draws its data."""
+"""The transform that applies a policy, the batches of a search, and the draw of its data."""
 
 from mmddas.compat import openmmlab  # noqa: F401  (first: it makes the others importable)
 

@@ -1,4 +1,4 @@
-"""The transform that applies a policy to an image and all that is annotated in it."""
+"""The transform that applies a policy to a sample of a pipeline, with its boxes, masks and label map."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from mmddas.transforms import AppliedPolicy
 from .polygons import clipped, traced
 from .samples import check_sample
 
-# What MMDetection keeps beside the boxes, one entry a box.
+# Keys under which MMDetection keeps one entry a box.
 PER_BOX_KEYS = ('gt_bboxes_labels', 'gt_ignore_flags', 'gt_instances_ids')
-# What has places in the image and cannot be moved here.
+# Keys of annotations that have places in the image and cannot be moved here.
 REFUSED_KEYS = (
     *('gt_keypoints', 'keypoints', 'proposals', 'gt_panoptic_seg'),
     *('lines', 'lines_array', 'line_endpoints'),  # of MMDetection's lanes
@@ -30,7 +30,7 @@ REFUSED_KEYS = (
 
 
 def global_generator() -> np.random.Generator:
-    """A generator whose numbers are those of NumPy's global stream: nothing to seed, which takes 0.1 ms in a worker."""
+    """Return a generator of NumPy's global stream: nothing to seed, which takes 0.1 ms in a worker."""
     return np.random.Generator(np.random.get_bit_generator())
 
 
@@ -100,9 +100,9 @@ class DDASAugment(AppliedPolicy, BaseTransform):
         # Whether a sample that would lose all its boxes stays as it is: for data sets that cannot take another one.
         self.keeps_some_box = False
 
-    def default_space(self) -> str:
-        """That of the task whose config is built."""
-        return 'cifar' if _scope() == 'mmpretrain' else 'detection'
+    def default_space(self) -> str | None:
+        """Return the detectors' space; None for a classifier, whose space depends on the size of its images."""
+        return None if _scope() == 'mmpretrain' else 'detection'
 
     def check(self, results: dict) -> None:
         """Raise an error unless operations can work on a sample; warn, once, of channels in the other order."""
@@ -133,16 +133,13 @@ class DDASAugment(AppliedPolicy, BaseTransform):
         return augmented
 
     def shown(self, image: np.ndarray) -> np.ndarray:
-        """An image of the pipeline that :meth:`check` has passed, as files have it: BGR, uint8."""
+        """Return an image that :meth:`check` has passed as files have it: BGR, uint8."""
         return self.bgr(image.astype(np.uint8, copy=False))
 
     def augment(
         self, results: dict, sub_policy: Iterable[Candidate | ListedOperation], rng: np.random.Generator
     ) -> dict:
-        """Apply one sub-policy to a sample that :meth:`check` has passed.
-
-        It takes the place of the sample's entries, but not of their arrays.
-        """
+        """Apply one sub-policy to a sample that :meth:`check` has passed; its entries are replaced, its arrays kept."""
         boxes, horizontal = boxes_as_array(results.get('gt_bboxes'))
 
         def check(name: str) -> None:
@@ -178,9 +175,9 @@ def _check_loaded(results: dict) -> None:
 
 
 def boxes_as_array(boxes: object) -> tuple[np.ndarray | None, bool]:
-    """``(N, 4)`` xyxy of an array or of MMDetection's boxes, and whether these are horizontal.
+    """Return boxes as ``(N, 4)`` xyxy, and whether they are horizontal.
 
-    Of others it is the boxes around them, where they can be converted to those.
+    Of MMDetection's other boxes it returns those around them, or None where they cannot be converted.
     """
     if boxes is None or isinstance(boxes, np.ndarray):
         return boxes, True
@@ -193,7 +190,7 @@ def boxes_as_array(boxes: object) -> tuple[np.ndarray | None, bool]:
 
 
 def _check_leaves_boxes(name: str, boxes: object, around: np.ndarray | None) -> None:
-    """Raise TypeError for an operation that would have to move boxes that are not horizontal, or to know them."""
+    """Raise TypeError for an operation that would move boxes that are not horizontal, or look at unknown ones."""
     operation = ops.get(name)
     looks_at_boxes = operation.per_box or operation.kind == 'patch'
     if operation.kind == 'affine' or looks_at_boxes and around is None:
@@ -214,7 +211,7 @@ def _replace_boxes(results: dict, boxes: np.ndarray, keep: np.ndarray) -> None:
 
 
 def _move_annotations(results: dict, moves: list[ops.Move]) -> None:
-    """Masks, label map and homography follow the pixels."""
+    """Move masks, label map and homography with the pixels."""
     refused = [key for key in REFUSED_KEYS if key in results]
     if refused:
         raise NotImplementedError(
@@ -225,9 +222,8 @@ def _move_annotations(results: dict, moves: list[ops.Move]) -> None:
         results['gt_masks'] = _moved_masks(results['gt_masks'], moves)
     if 'gt_seg_map' in results:
         label_map = results['gt_seg_map']
-        for move in moves:
-            results['gt_seg_map'] = ops.move_mask(results['gt_seg_map'], move, results.get('ignore_index', 255))
-        results['gt_seg_map'] = results['gt_seg_map'].astype(label_map.dtype, copy=False)  # OpenCV has few types
+        moved = ops.move_mask(label_map, *moves, fill=results.get('ignore_index', 255))
+        results['gt_seg_map'] = moved.astype(label_map.dtype, copy=False)  # OpenCV has few types
     for move in moves:
         if move.region is None:
             before = results.get('homography_matrix', np.eye(3, dtype=np.float32))
@@ -235,22 +231,18 @@ def _move_annotations(results: dict, moves: list[ops.Move]) -> None:
 
 
 def _moved_masks(masks: object, moves: list[ops.Move]) -> object:
-    """MMDetection's instance masks, moved, and what leaves the image cut off.
+    """Move MMDetection's instance masks, and cut off all that leaves the image.
 
-    Polygons stay polygons, as transforms that put masks of several samples together want it. Where a move within a box
-    can cut them they are drawn, moved, and traced again.
+    Polygons stay polygons, as transforms want that put masks of several samples together. Where a move within a box can
+    cut them they are drawn, moved, and traced again.
     """
     polygons = hasattr(masks, 'to_bitmap')
     if polygons and all(move.region is None for move in moves):
         objects = [[_moved_polygon(part, moves, masks.width, masks.height) for part in parts] for parts in masks.masks]
         return _polygons(masks, objects)
-    bitmaps = masks.to_bitmap() if polygons else masks
-    bitmaps = copy.copy(bitmaps)
-    layers = []
-    for layer in bitmaps.masks.astype(np.uint8, copy=False):  # polygons come as booleans
-        for move in moves:
-            layer = ops.move_mask(layer, move)
-        layers.append(layer)
+    bitmaps = masks.to_bitmap() if polygons else copy.copy(masks)
+    given = bitmaps.masks.astype(np.uint8, copy=False)  # polygons come as booleans
+    layers = [ops.move_mask(layer, *moves) for layer in given]
     if polygons:
         return _polygons(masks, map(traced, layers))
     bitmaps.masks = np.stack(layers) if layers else bitmaps.masks
@@ -266,6 +258,6 @@ def _moved_polygon(part: np.ndarray, moves: list[ops.Move], width: int, height: 
 
 
 def _polygons(masks: object, objects: Iterable[list[np.ndarray]]) -> object:
-    """Of MMDetection's kind, which has a point where nothing is left of an object."""
+    """Return MMDetection's polygons, with a point where nothing is left of an object."""
     found = [[part for part in parts if len(part) >= 6] or [np.zeros(6)] for parts in objects]
     return type(masks)(found, masks.height, masks.width)

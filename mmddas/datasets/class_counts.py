@@ -1,4 +1,4 @@
-"""What data sets hold of each class, side by side."""
+"""Images and objects of each class in several data sets, side by side."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ClassCounts(NamedTuple):
 
 
 def class_rows(parts: Mapping[str, ClassCounts]) -> list[tuple[str, ...]]:
-    """Header, a row a class, a row of all; most images first, and of many classes those with most and fewest."""
+    """Make the header, a row per class and a row of all; most images first, of many classes the most and the fewest."""
     first = next(iter(parts.values()))
     has_objects = first.objects is not None
     known = [label for part in parts.values() for label in part.images_of]

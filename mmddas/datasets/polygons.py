@@ -7,7 +7,7 @@ import numpy as np
 
 
 def clipped(points: np.ndarray, width: float, height: float) -> np.ndarray:
-    """The part of a polygon that lies in the image: one side of it after another (Sutherland and Hodgman, 1974).
+    """Clip a polygon to the image, one side after another (Sutherland and Hodgman, 1974).
 
     Returns:
         ``(M', 2)``, no points where nothing is left.
@@ -28,10 +28,10 @@ def clipped(points: np.ndarray, width: float, height: float) -> np.ndarray:
 
 
 def traced(mask: np.ndarray) -> list[np.ndarray]:
-    """The outlines of a mask ``(H, W)``, along the edges of its pixels; holes are filled.
+    """Trace the outlines of a mask ``(H, W)`` along the edges of its pixels; holes are filled.
 
-    Drawn again they are the mask. Those of MMDetection's ``bitmap_to_polygon`` go through the middles of pixels, and
-    lose a part of its border.
+    Drawn again they give the mask. MMDetection's ``bitmap_to_polygon`` goes through the middles of pixels, and loses a
+    part of its border.
 
     Returns:
         Flat ``x, y, x, y, ...`` of each connected part, as MMDetection's polygons are.

@@ -1,4 +1,4 @@
-"""What a sample of a pipeline has to be for operations to work on it."""
+"""Checks of a pipeline's samples, before operations work on them."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def as_bytes(image: np.ndarray) -> np.ndarray | None:
-    """An image as uint8, itself if it is; None where that would change a value.
+    """Return an image as uint8, itself if it is one; None where that would change a value.
 
     ``LoadImageFromFile(to_float32=True)`` and MMDetection's ``CopyPaste`` give out the same numbers in another type.
     """
@@ -24,13 +24,15 @@ def check_sample(results: dict) -> None:
     floats; its boxes, if it has any, made of finite numbers.
     """
     if 'img' not in results:
-        raise LookupError('there is no image yet: put DDASAugment behind what loads it (LoadImageFromFile, ...)')
+        raise LookupError(
+            'there is no image yet: put DDASAugment after the transform that loads it (LoadImageFromFile, ...)'
+        )
     image = results['img']
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or as_bytes(image) is None:
         found = f'{image.dtype} {image.shape}' if isinstance(image, np.ndarray) else type(image).__name__
         floats = isinstance(image, np.ndarray) and image.dtype.kind == 'f'
         advice = (
-            'put DDASAugment before what makes other numbers of its values (PhotoMetricDistortion, Normalize, ...)'
+            'put DDASAugment before transforms that change its values (PhotoMetricDistortion, Normalize, ...)'
             if floats
             else 'load it with color_type="color"'
         )

@@ -1,4 +1,4 @@
-"""Finding DDASAugment in datasets: through wrappers, and through transforms that hold transforms; and in configs."""
+"""Find DDASAugment in data sets: through wrappers, and through transforms that hold transforms."""
 
 from collections.abc import Iterator
 
@@ -6,27 +6,27 @@ from .augment import DDASAugment
 
 
 def inner_datasets(dataset: object) -> list:
-    """What a wrapper (Repeat-, Concat-, ClassBalanced-, MultiImageMixDataset, ...) wraps; empty for a data set."""
+    """List the data sets that a wrapper (Repeat-, Concat-, MultiImageMixDataset, ...) wraps; none for a data set."""
     single = [getattr(dataset, name, None) for name in ('dataset', '_dataset')]
     return [child for child in [*single, *getattr(dataset, 'datasets', ())] if child is not None]
 
 
 def datasets_within(dataset: object) -> Iterator[object]:
-    """The dataset, and all that it wraps."""
+    """Yield the data set, and all that it wraps."""
     yield dataset
     for child in inner_datasets(dataset):
         yield from datasets_within(child)
 
 
 def transforms_of(dataset: object) -> list:
-    """The list of transforms that the dataset itself applies, empty if it has none; the list, not a copy."""
+    """Return the list, not a copy, of the transforms that the data set itself applies; empty if it has none."""
     pipeline = getattr(dataset, 'pipeline', None)
     transforms = getattr(pipeline, 'transforms', pipeline)
     return transforms if isinstance(transforms, list) else []
 
 
 def transforms_within(transform: object) -> Iterator[object]:
-    """A transform and those that it holds, or those of a list."""
+    """Yield a transform and those that it holds, or those of a list."""
     if isinstance(transform, (list, tuple)):
         for child in transform:
             yield from transforms_within(child)
@@ -38,11 +38,11 @@ def transforms_within(transform: object) -> Iterator[object]:
 
 
 def augments_within(transform: object) -> Iterator[DDASAugment]:
-    """Every DDASAugment in a transform, in those that it holds, or in a list of transforms."""
+    """Yield every DDASAugment in a transform, in those that it holds, or in a list of transforms."""
     return (found for found in transforms_within(transform) if isinstance(found, DDASAugment))
 
 
 def find_augments(dataset: object) -> list[DDASAugment]:
-    """Every DDASAugment that a dataset applies, each once."""
+    """List every DDASAugment that a data set applies, each once."""
     found = (augment for part in datasets_within(dataset) for augment in augments_within(transforms_of(part)))
     return list({id(augment): augment for augment in found}.values())

@@ -1,21 +1,14 @@
-"""From a training's config to that of a search, or of a training with a policy."""
+"""Derive the config of a search, or of a training with a policy, from the config of a training."""
 
-from mmddas.config_nodes import annotation_files, augment_configs, type_name
-
-from .length import Length
+from .options import SearchOptions
 from .own_data import OwnData, set_data, training_text
-from .placing import Place, find_places, place_augments
-from .search import DerivedSearch, SearchOptions, derive_search
+from .placing import find_places, place_augments
+from .search import derive_search
 from .training import policy_for, set_epochs, set_policy
 
 __all__ = [
-    'DerivedSearch',
-    'Length',
     'OwnData',
-    'Place',
     'SearchOptions',
-    'annotation_files',
-    'augment_configs',
     'derive_search',
     'find_places',
     'place_augments',
@@ -24,5 +17,4 @@ __all__ = [
     'set_epochs',
     'set_policy',
     'training_text',
-    'type_name',
 ]

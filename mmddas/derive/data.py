@@ -1,10 +1,10 @@
-"""S_train and S_val from a training's data set, whatever wraps it."""
+"""Draw S_train and S_val from a training's data set, whatever wraps it."""
 
 from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,25 +13,22 @@ from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, TRANSFORMS, init_default_scope
 
-from mmddas.config_nodes import inner_nodes, leaves, training_dataset, type_class, type_name
+from mmddas.config_nodes import inner_nodes, leaves, nodes, training_dataset, type_class, type_name, with_inner_nodes
 from mmddas.datasets.samples import check_sample
 
 from .placing import Place, mixes
 
-# Images that are looked at for their size.
-_PROBED = 8
-# Lengths of the operations are those of images of this size (COCO's); images of less than two thirds of that, or more
-# than twice as much, get them in proportion. Of 320x240 photos, lengths that were not would move the boxes out of the
-# image in 6% of the draws.
+_PROBED = 8  # images of a data set that are loaded to learn their size
+# The operations' lengths are for images of this size (COCO's). Smaller images (below two thirds) and larger ones (above
+# twice) get them in proportion: on 320x240 photos, unscaled ones would move boxes out of the image in 6% of the draws.
 REFERENCE_SIZE = 640
-# Up to this size images are taken for CIFAR's kind.
-SMALL = 64
-# Wrappers that repeat samples: an epoch's length, or how often a class is seen, is nothing to a search.
+SMALL = 64  # up to this size, the search space is CIFAR's
+# Wrappers that repeat samples: a search has no use for an epoch's length, or for balanced classes.
 _REPEATING = ('RepeatDataset', 'ClassBalancedDataset')
-# Transforms that want images of floats.
+# Transforms that need float images.
 _OF_FLOATS = ('RandomCenterCropPad',)
 # Transforms of MMDetection, MMPretrain and torchvision, and base classes of such, that change colours, hide parts or
-# move things: an image without them is as good for the network. Crops stay, since they may bring it to its size.
+# move things: the network can do without. Crops stay, since they may bring an image to the network's size.
 _AUGMENTING = {
     *('DDASAugment', 'AutoAugment', 'RandAugment', 'BaseAugTransform', 'ColorTransform', 'GeomTransform', 'Corrupt'),
     *('PhotoMetricDistortion', 'YOLOXHSVRandomAug', 'ColorJitter', 'Lighting', 'RandomGrayscale', 'RandomErasing'),
@@ -43,35 +40,37 @@ _AUGMENTING = {
 
 
 class Probe(NamedTuple):
-    """What a data set's images are like where the operations get them.
+    """A built data set, and what its images are like where the operations get them.
 
     Args:
-        images: How many there are.
-        longer_side: Of an image, in pixels, the median of some.
-        rgb: The data set brings images, which are RGB then; files are read as BGR.
-        classes: How many it tells apart; None where it does not say.
         dataset: The data set, with the transforms before the operations.
+        longer_side: Of an image, in pixels: the median of some.
+        rgb: Whether the data set brings images, which are RGB then; files are read as BGR.
     """
 
-    images: int
+    dataset: BaseDataset
     longer_side: int
     rgb: bool
-    classes: int | None
-    dataset: BaseDataset
+
+    @property
+    def classes(self) -> int | None:
+        """The number of classes; None where the data set does not say."""
+        classes = self.dataset.metainfo.get('classes')
+        return None if classes is None else len(classes)
 
     def files(self) -> Iterator[str]:
-        """The images' files; of those that the data set brings itself there are none."""
-        for index in range(self.images):
+        """Yield the images' files; none for images that the data set brings itself."""
+        for index in range(len(self.dataset)):
             path = self.dataset.get_data_info(index).get('img_path')
             if path is not None:
                 yield path if '://' in path else os.path.abspath(path)
 
 
 def probe(leaf: dict, index: int) -> Probe:
-    """Build a data set and look at some of its images behind the first ``index`` transforms.
+    """Build a data set and load some of its images with its first ``index`` transforms.
 
     Raises:
-        ValueError: It has no samples, or operations could not work on one: its file or what is wrong is named.
+        ValueError: It has no samples, or one that operations cannot work on, which is named.
     """
     config = copy.deepcopy(leaf)
     config['pipeline'] = config.get('pipeline', [])[:index]
@@ -89,7 +88,7 @@ def probe(leaf: dict, index: int) -> Probe:
         if 'img' not in results:
             raise ValueError(
                 f'The transforms {[type_name(step) for step in config["pipeline"]]} of {type_name(leaf)} load no '
-                'image: a transform of your own that loads has a name that begins with Load, or a base class that does'
+                'image: give a loading transform of your own a name that begins with Load, or a base class with one'
             )
         try:
             check_sample(results)
@@ -97,39 +96,36 @@ def probe(leaf: dict, index: int) -> Probe:
             raise ValueError(f'{results.get("img_path", f"sample {sample}")}: {error}') from error
         sides.append(max(results['img'].shape[:2]))
     if not sides:
-        raise ValueError(f'The pipeline of {type_name(leaf)} rejects all of its samples that were tried')
-    classes = dataset.metainfo.get('classes')
-    return Probe(len(dataset), int(np.median(sides)), rgb, None if classes is None else len(classes), dataset)
+        raise ValueError(f'The pipeline of {type_name(leaf)} rejects all {_PROBED} samples that were tried')
+    return Probe(dataset, int(np.median(sides)), rgb)
 
 
 def look_at(config: Config, places: list[Place]) -> list[Probe]:
-    """:func:`probe` of every data set of a training, in the order of :func:`leaves`."""
+    """:func:`probe` every data set of a training, in the order of :func:`leaves`."""
     init_default_scope(config.get('default_scope') or 'mmengine')
     found = []
     for leaf in leaves(training_dataset(config)):
         steps = leaf.get('pipeline') or []
-        # Where the operations come in a wrapper's pipeline, the data set's own comes wholly before them.
+        # Where the operations stand in a wrapper's pipeline, all of the data set's own comes before them.
         index = next((place.index for place in places if place.pipeline is steps), len(steps))
         found.append(probe(leaf, index))
     return found
 
 
 def check_no_subset(dataset: dict) -> None:
-    """Raise ValueError for a training on a StratifiedSubset, of which no other can be drawn."""
-    if type_name(dataset) == 'StratifiedSubset':
+    """Raise ValueError for a training on a StratifiedSubset, from which no other can be drawn."""
+    if any(type_name(node) == 'StratifiedSubset' for node in nodes(dataset)):
         raise ValueError(
-            'the training is on a StratifiedSubset, and a search draws its own from the data set within: give that in '
-            'a config of its own, with --num-train and --num-val, or write the search by hand (docs/search_config.md)'
+            'the training is on a StratifiedSubset, and a search draws its own from the data set within: give a config '
+            'of a training on that, with --num-train and --num-val, or write the search by hand (docs/search_config.md)'
         )
-    for inner in inner_nodes(dataset):
-        check_no_subset(inner)
 
 
 def augment_settings(scope: str, probes: list[Probe]) -> dict:
-    """Of DDASAugment, where the data say so.
+    """Return the settings of DDASAugment that the data ask for.
 
-    Lengths in pixels are scaled for detectors alone: a classifier's one operation that has such, CutoutAbs, has them
-    as published, for images of CIFAR's and ImageNet's sizes.
+    Lengths in pixels are scaled for detectors alone: a classifier's one operation with such lengths, CutoutAbs, has
+    them as published for images of CIFAR's and ImageNet's sizes.
     """
     settings = {}
     side = sorted(found.longer_side for found in probes)[len(probes) // 2]
@@ -141,26 +137,25 @@ def augment_settings(scope: str, probes: list[Probe]) -> dict:
 
 
 def preset_for(scope: str, probes: list[Probe]) -> str:
-    """The search space of a task, and of its images."""
+    """Return the name of the search space for a task and its images."""
     if scope == 'mmdet':
         return 'detection'
     return 'cifar' if max(found.longer_side for found in probes) <= SMALL else 'imagenet'
 
 
 def apportion(counts: list[int], wanted: int) -> list[int]:
-    """``wanted`` samples of data sets of these sizes, in proportion: as many in all, and of none more than it has."""
+    """Divide ``wanted`` samples among data sets of these sizes, in proportion, and to none more than it has."""
     ends = np.round(np.cumsum(counts) / sum(counts) * wanted).astype(int)
     return np.diff(ends, prepend=0).tolist()
 
 
 def take(dataset: dict, numbers: list[int], skips: list[int], seed: int) -> dict:
-    """A copy of a data set's config with some samples of each data set within, in the order of :func:`leaves`.
+    """Return a copy of a data set's config with some samples of each data set within, in the order of :func:`leaves`.
 
     Args:
-        dataset: With its wrappers.
-        numbers: How many; a data set of which there are none is left out.
-        skips: How many of the order come before them.
-        seed: The order's.
+        dataset: The data set, with its wrappers.
+        numbers: Samples of each; a data set with none is left out.
+        skips: Samples that come before them in the order of ``seed``.
     """
     parts = iter(zip(numbers, skips, strict=True))
     return _taken(copy.deepcopy(dataset), parts, seed)
@@ -171,36 +166,28 @@ def _taken(node: dict, parts: Iterator[tuple[int, int]], seed: int) -> dict | No
         number, skip = next(parts)
         subset = dict(type='StratifiedSubset', num_samples=number, skip=skip, seed=seed, dataset=node)
         return subset if number else None
-    if isinstance(node.get('dataset'), dict):
-        node['dataset'] = _taken(node['dataset'], parts, seed)
-        return node if node['dataset'] else None
-    node['datasets'] = [found for child in node['datasets'] if (found := _taken(child, parts, seed))]
-    return node if node['datasets'] else None
+    node = with_inner_nodes(node, lambda child: _taken(child, parts, seed))
+    if node.get('datasets'):
+        node['datasets'] = [child for child in node['datasets'] if child]
+    return node if inner_nodes(node) else None
 
 
 def unrepeated(dataset: dict) -> dict:
-    """Without the wrappers that repeat samples."""
+    """Return a data set's config without the wrappers that repeat samples."""
     while type_name(dataset) in _REPEATING:
         dataset = dataset['dataset']
-    if not inner_nodes(dataset):
-        return dataset
-    copied = dict(dataset)
-    if isinstance(dataset.get('dataset'), dict):
-        copied['dataset'] = unrepeated(dataset['dataset'])
-    if dataset.get('datasets'):
-        copied['datasets'] = [unrepeated(child) for child in dataset['datasets']]
-    return copied
+    return with_inner_nodes(dataset, unrepeated)
 
 
 def plain(dataset: dict, scope: str | None) -> dict:
-    """What S_val is loaded by: the training's transforms, but for DDASAugment and others that augment or mix images.
+    """Return the training's data set without DDASAugment and other transforms that augment or mix images, for S_val.
 
-    Flips and crops stay. A MultiImageMixDataset gives way to its data set, whose pipeline gets its transforms that work
-    on one image.
+    Flips and crops stay. A MultiImageMixDataset gives way to its data set, whose pipeline gets those of its transforms
+    that work on one image.
     """
     if type_name(dataset) == 'MultiImageMixDataset':
         inner = plain(dataset['dataset'], scope)
-        single = [step for step in dataset['pipeline'] if not (_augments(step, scope) or _of_mixtures(step, scope))]
+        single = [step for step in dataset['pipeline'] if not (_augments(step, scope) or _mixes(step, scope))]
         for leaf in leaves(inner):
             leaf['pipeline'] = [*leaf['pipeline'], *copy.deepcopy(single)]
         return inner
@@ -210,17 +197,12 @@ def plain(dataset: dict, scope: str | None) -> dict:
         if any(type_name(step) in _OF_FLOATS for step in copied['pipeline']):
             for step in copied['pipeline']:
                 if type_name(step) == 'LoadImageFromFile':
-                    step['to_float32'] = True  # as transforms have made them that are left out
-    for key in ('dataset', 'datasets'):
-        if isinstance(copied.get(key), dict):
-            copied[key] = plain(copied[key], scope)
-        elif copied.get(key):
-            copied[key] = [plain(child, scope) for child in copied[key]]
-    return copied
+                    step['to_float32'] = True  # as a transform that is left out has made them
+    return with_inner_nodes(copied, lambda child: plain(child, scope))
 
 
 def missing_steps(dataset: dict, other: dict) -> list[str]:
-    """Names of the transforms that the first data set's pipelines have and the other's have not."""
+    """Return the names of the transforms that the first data set's pipelines have and the other's have not."""
     return [name for name in _steps(dataset) if name not in _steps(other)]
 
 
@@ -232,24 +214,18 @@ def _steps(dataset: dict) -> list[str]:
 def _augments(step: dict, scope: str | None) -> bool:
     kind = type_class(TRANSFORMS, step, scope)
     names = {type_name(step).split('/')[-1]} | {base.__name__ for base in getattr(kind, '__mro__', ())}
-    return bool(names & _AUGMENTING) and not _sizes([*step.values()])
+    # One that holds a Resize or Crop brings images to their size, as DETR's AutoAugment does.
+    sizes = any('Resize' in name or 'Crop' in name for name in map(type_name, nodes([*step.values()])))
+    return bool(names & _AUGMENTING) and not sizes
 
 
-def _sizes(node: object) -> bool:
-    """Whether a transform holds one that brings images to a size, as DETR's AutoAugment did."""
-    if isinstance(node, dict):
-        name = type_name(node)
-        return 'Resize' in name or 'Crop' in name or _sizes(list(node.values()))
-    return isinstance(node, (list, tuple)) and any(map(_sizes, node))
-
-
-def _of_mixtures(step: dict, scope: str | None) -> bool:
+def _mixes(step: dict, scope: str | None) -> bool:
     kind = type_class(TRANSFORMS, step, scope)
     return kind is not None and mixes(kind)
 
 
 def elsewhere(dataset: dict, ann_file: str | None, data_root: str | None, images: str | None = None) -> dict:
-    """S_val's data set from other files: the first of the training's, with these in the place of its own.
+    """Return S_val's data set from other files: the first of the training's, with these files instead of its own.
 
     Args:
         dataset: The training's; stays as it is.
@@ -257,7 +233,7 @@ def elsewhere(dataset: dict, ann_file: str | None, data_root: str | None, images
 
     Raises:
         FileNotFoundError: There is no such file or folder.
-        ValueError: The annotation file is a folder, or the data set has no prefix of its images.
+        ValueError: The annotation file is a folder, or the data set names no folder of images.
     """
     leaf = copy.deepcopy(next(leaves(dataset)))
     if data_root is not None:
@@ -267,27 +243,32 @@ def elsewhere(dataset: dict, ann_file: str | None, data_root: str | None, images
         own = leaf.get('ann_file')
         if ann_file is None and isinstance(own, str) and not Path(data_root, own).exists():
             raise FileNotFoundError(f'--val-data-root: there is no {str(Path(data_root, own))!r}; --val-ann names it')
+    root = leaf.get('data_root') or ''
     if ann_file is not None:
-        inside = Path(leaf.get('data_root') or '', ann_file)
-        folder = next((path for path in (inside, Path(ann_file)) if path.is_dir()), None)
+        folder = next((path for path in (Path(root, ann_file), Path(ann_file)) if path.is_dir()), None)
         if folder is not None:
             raise ValueError(
-                f'--val-ann: {str(folder)!r} is a folder, and an annotation file is wanted; of images with other '
-                'annotation files below another folder, --val-data-root names that'
+                f'--val-ann: {str(folder)!r} is a folder, and an annotation file is wanted; --val-data-root names a '
+                'folder below which images and annotations lie as in the training'
             )
-        if not inside.is_file() and not Path(ann_file).is_file():
-            raise FileNotFoundError(f'--val-ann: there is no file {ann_file!r}, nor {str(inside)!r}')
-        leaf['ann_file'] = ann_file if inside.is_file() else str(Path(ann_file).resolve())
+        leaf['ann_file'] = _existing('--val-ann', ann_file, root, Path.is_file)
     if images is not None:
-        inside = Path(leaf.get('data_root') or '', images)
-        if not inside.is_dir() and not Path(images).is_dir():
-            raise FileNotFoundError(f'--val-images: there is no folder {images!r}, nor {str(inside)!r}')
-        leaf['data_prefix'] = _prefix(leaf, images if inside.is_dir() else str(Path(images).resolve()))
+        leaf['data_prefix'] = _with_images(leaf, _existing('--val-images', images, root, Path.is_dir))
     return leaf
 
 
-def _prefix(leaf: dict, images: str) -> str | dict:
-    """A data set's ``data_prefix`` with another folder of images."""
+def _existing(option: str, path: str, root: str, exists: Callable[[Path], bool]) -> str:
+    """Return the path by which a data set with this ``data_root`` finds a file or folder below that, or from here."""
+    if exists(Path(root, path)):
+        return path
+    if exists(Path(path)):
+        return str(Path(path).resolve())
+    kind = 'file' if exists is Path.is_file else 'folder'
+    raise FileNotFoundError(f'{option}: there is no {kind} {path!r}, nor {str(Path(root, path))!r}')
+
+
+def _with_images(leaf: dict, images: str) -> str | dict:
+    """Return a data set's ``data_prefix`` with another folder of images."""
     prefix = leaf.get('data_prefix')
     if prefix is None or isinstance(prefix, str):
         return dict(img_path=images) if prefix is None else images
@@ -301,14 +282,14 @@ def _prefix(leaf: dict, images: str) -> str | dict:
 
 
 def look_elsewhere(leaf: dict, probes: list[Probe]) -> Probe:
-    """:func:`probe` of :func:`elsewhere`.
+    """:func:`probe` an S_val from :func:`elsewhere`.
 
     Args:
-        probes: Of the training.
+        probes: Those of the training.
 
     Raises:
         FileNotFoundError: An image is not there.
-        ValueError: Some are images of the training, or it has none.
+        ValueError: It has no samples, or some are images of the training.
     """
     hint = "--val-images names the folder of its images, by default the training's"
     try:
@@ -319,7 +300,7 @@ def look_elsewhere(leaf: dict, probes: list[Probe]) -> Probe:
     shared = {path for other in probes for path in other.files() if path in ours} if ours else ()
     if shared:
         raise ValueError(
-            f'{len(shared)} of the {found.images} images of S_val are images of the training, {min(shared)} for '
+            f'{len(shared)} of the {len(found.dataset)} images of S_val are images of the training, {min(shared)} for '
             'instance: the policy would be judged on what the network learns. If they have the same names, but lie in '
             f'another folder, {hint}'
         )

@@ -1,4 +1,4 @@
-"""How long a search is, and its learning-rate schedule, from those of the training."""
+"""Choose a search's length, and fit the training's learning-rate schedule to it."""
 
 from __future__ import annotations
 
@@ -8,119 +8,122 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 
-from mmddas.config_nodes import inner_nodes, training_dataset, type_name
+from mmddas.config_nodes import as_list, inner_nodes, training_dataset, type_name
 
+from .options import SearchOptions
+
+VAL_SHARE = 1 / 3
 # Below so many images of S_train more of them are worth more than more epochs; the paper's search on COCO has as many.
 FEW_IMAGES = 3000
 # Snapshots that a schedule should have, where there are more images than that.
 EPOCHS = 10
 # A warm-up keeps its length up to this share of a search.
 WARM_UP = 0.1
-# What of a schedule, counted in epochs or iterations, grows with their number.
-SCHEDULE_KEYS = ('begin', 'end', 'T_max', 'step_size', 'milestones', 'periods', 'total_steps')
+# The durations in a scheduler's config, in epochs or iterations.
+_DURATIONS = ('end', 'T_max', 'step_size', 'milestones', 'periods', 'total_steps')
+
+
+class TrainingSize(NamedTuple):
+    """The size of a training.
+
+    Args:
+        images: Images of its data sets.
+        batch: Images of a step, on all processes.
+        passes: Images forward and backward, in all steps.
+    """
+
+    images: int
+    batch: int
+    passes: int
 
 
 class Length(NamedTuple):
     """The length of a search.
 
     Args:
-        num_train: Images of S_train.
-        num_val: Of S_val.
+        num_train, num_val: Images of S_train and S_val.
         epochs: Passes over S_train.
-        batch: Images of a step, on all processes.
         passes: Images forward and backward, in all steps.
-        training_passes: The same of the whole training.
+        training: The training that the search is for.
     """
 
     num_train: int
     num_val: int
     epochs: int
-    batch: int
     passes: int
-    training_passes: int
+    training: TrainingSize
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(self.num_train / self.training.batch)
 
     @property
     def steps(self) -> int:
-        return self.epochs * math.ceil(self.num_train / self.batch)
+        return self.epochs * self.steps_per_epoch
 
 
-def training_passes(config: Config, images: int, batch: int) -> int:
-    """Images that a training takes forward and backward.
+def training_size(config: Config, images: int, batch: int) -> TrainingSize:
+    """Return the size of a training with so many images, and with batches of so many.
 
     Raises:
         ValueError: Its loop has neither ``max_epochs`` nor ``max_iters``.
     """
     loop = config.get('train_cfg') or {}
     if loop.get('max_epochs'):
-        return int(loop['max_epochs'] * images * repeats(training_dataset(config)))
+        return TrainingSize(images, batch, int(loop['max_epochs'] * images * _repeats(training_dataset(config))))
     if loop.get('max_iters'):
-        return int(loop['max_iters'] * batch)
+        return TrainingSize(images, batch, int(loop['max_iters'] * batch))
     raise ValueError(f'train_cfg has neither max_epochs nor max_iters, which say how long a training is: {loop}')
 
 
-def repeats(dataset: dict) -> int:
-    """How often an epoch of a data set sees an image, by its RepeatDatasets."""
+def _repeats(dataset: dict) -> int:
+    """Return how often an epoch sees an image, by the RepeatDatasets."""
     times = dataset.get('times', 1) if type_name(dataset) == 'RepeatDataset' else 1
-    return times * max((repeats(node) for node in inner_nodes(dataset)), default=1)
+    return times * max(map(_repeats, inner_nodes(dataset)), default=1)
 
 
-def search_length(
-    passes: int,
-    images: int,
-    batch: int,
-    passes_a_step: int,
-    num_train: int | None,
-    num_val: int | None,
-    val_share: float,
-    budget: float,
-    epochs: int | None,
-) -> Length:
-    """How many images and epochs a search has.
+def search_length(training: TrainingSize, options: SearchOptions, passes_a_step: int, val_images: int = 0) -> Length:
+    """Return how many images and epochs a search has.
 
     Args:
-        passes: Of the training.
-        images: That S_train and, unless it is from elsewhere (``num_val`` is then its size), S_val are drawn from.
-        batch: Images of a step.
-        passes_a_step: L^ + 2, of each of these.
-        num_train, num_val: Images that were asked for; None: all, and the share for S_val.
-        val_share: S_val's, of all images.
-        budget: What a search may cost, as a share of the training's passes.
-        epochs: That were asked for, in the place of the budget.
+        passes_a_step: Passes of a step for each image of its batch, L^ + 2.
+        val_images: Images of an S_val that is not drawn from the training's; 0: it is.
 
     Raises:
-        ValueError: What is asked for is more than there is, or none.
+        ValueError: The options ask for more images than there are, or leave none.
     """
-    share_of = images if num_train is None else min(images, round(num_train / (1 - val_share)))
-    wanted = round(val_share * share_of) if num_val is None else num_val
+    share = VAL_SHARE if options.val_share is None else options.val_share
+    images = training.images + val_images
+    num_train, num_val = options.num_train, val_images or options.num_val
+    affordable = options.budget * training.passes / passes_a_step  # images of S_train, of all epochs
+    share_of = images if num_train is None else min(images, round(num_train / (1 - share)))
+    wanted = round(share * share_of) if num_val is None else num_val
     if num_train is None:
         left = images - wanted
-        affordable = round(budget * passes / passes_a_step / EPOCHS)
-        num_train = left if epochs is not None else min(left, max(FEW_IMAGES, affordable))
+        num_train = left if options.epochs is not None else min(left, max(FEW_IMAGES, round(affordable / EPOCHS)))
         if num_val is None and left > 0:
             wanted = max(1, round(wanted * num_train / left))
     num_val = wanted
     if num_train < 1 or num_val < 1 or num_train + num_val > images:
         raise ValueError(
-            f'S_train is to have {num_train} images and S_val {num_val}; the training has {images}, of which both are '
-            'drawn: --num-train and --num-val are at least 1, and not more than that together'
+            f'S_train would have {num_train} images and S_val {num_val}, and the training has {images} for both: '
+            'give --num-train and --num-val of at least 1 each, and of no more than that together'
         )
-    if epochs is None:
-        epochs = max(1, round(budget * passes / passes_a_step / num_train))
-    return Length(num_train, num_val, epochs, batch, epochs * num_train * passes_a_step, passes)
+    epochs = max(1, round(affordable / num_train)) if options.epochs is None else options.epochs
+    return Length(num_train, num_val, epochs, epochs * num_train * passes_a_step, training)
 
 
 def shrink_schedule(config: Config, steps: int, training_steps: int) -> None:
-    """Have the learning-rate schedule of a training fit a search, in iterations.
+    """Fit a training's learning-rate schedule to a search of so many steps, in iterations.
 
-    What is counted in epochs or iterations shrinks with the number of steps; a warm-up from the first iteration on
-    stays as long as it was, up to a tenth of the search.
+    Durations shrink with the number of steps; a warm-up from the first iteration on stays as long as it was, up to a
+    tenth of the search. Schedulers that go by an evaluation are left out, since a search has none.
     """
-    given = config.get('param_scheduler') or []
-    found = []
-    for scheduler in given if isinstance(given, (list, tuple)) else [given]:
-        if type_name(scheduler).startswith('ReduceOnPlateau'):
-            continue  # it goes by an evaluation, and a search has none
-        found.append(_shrunk(scheduler, steps, training_steps, config.train_cfg.get('max_epochs')))
+    found = [
+        _shrunk(scheduler, steps, training_steps, config.train_cfg.get('max_epochs'))
+        for scheduler in as_list(config.get('param_scheduler'))
+        if not type_name(scheduler).startswith('ReduceOnPlateau')
+    ]
     config.param_scheduler = found or None
 
 
@@ -128,25 +131,29 @@ def _shrunk(scheduler: dict, steps: int, training_steps: int, epochs: int | None
     scheduler = copy.deepcopy(scheduler)
     scheduler.pop('convert_to_iter_based', None)
     by_epoch = scheduler.pop('by_epoch', True)
-    ratio = steps / (epochs if by_epoch and epochs else training_steps)
     begin, end = scheduler.get('begin', 0), scheduler.get('end')
-    for key in SCHEDULE_KEYS:
-        if key in scheduler:
-            scheduler[key] = scaled(scheduler[key], ratio)
-    if 'periods' in scheduler:
-        scheduler['periods'] = [max(period, 1) for period in scheduler['periods']]
-    if end is not None and math.isfinite(end):
-        if not by_epoch and begin == 0 and end < training_steps:
-            scheduler['end'] = max(scheduler['end'], min(end, round(WARM_UP * steps)))
-        scheduler['end'] = max(scheduler['end'], scheduler.get('begin', 0) + 1)
-    if type_name(scheduler).startswith('Exponential'):
-        scheduler['gamma'] **= 1 / ratio
+    scale_durations(scheduler, steps / (epochs if by_epoch and epochs else training_steps))
+    if not by_epoch and begin == 0 and end is not None and end < training_steps:
+        scheduler['end'] = max(scheduler['end'], min(end, round(WARM_UP * steps)))
     return scheduler | dict(by_epoch=False)
 
 
-def scaled(value: object, ratio: float) -> object:
-    """A number of epochs or iterations, or a list of such, times ``ratio``; what is not finite stays."""
+def scale_durations(scheduler: dict, ratio: float) -> None:
+    """Multiply what a scheduler counts in epochs or iterations; what lasts some of them lasts one at least."""
+    for key in _DURATIONS:
+        if key in scheduler:
+            scheduler[key] = scaled(scheduler[key], ratio, least=1)
+    if 'begin' in scheduler:
+        scheduler['begin'] = scaled(scheduler['begin'], ratio)
+    if scheduler.get('end') is not None:
+        scheduler['end'] = max(scheduler['end'], scheduler.get('begin', 0) + 1)
+    if type_name(scheduler).startswith('Exponential') and 'gamma' in scheduler:
+        scheduler['gamma'] **= 1 / ratio
+
+
+def scaled(value: object, ratio: float, least: int = 0) -> object:
+    """Return a number of epochs or iterations, or a list of such, times ``ratio``; what is not finite stays."""
     if isinstance(value, (list, tuple)):
-        return [scaled(item, ratio) for item in value]
+        return [scaled(item, ratio, least) for item in value]
     finite = isinstance(value, (int, float)) and math.isfinite(value)
-    return round(value * ratio) if finite else value
+    return max(round(value * ratio), least) if finite else value

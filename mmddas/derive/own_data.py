@@ -1,31 +1,31 @@
-"""A training on data of one's own, from the config of a training on other data."""
+"""Change a training's config to one on other data, a user's own."""
 
 from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mmengine.config import Config
 
-from mmddas.config_nodes import inner_nodes, leaves, training_dataset, type_name
+from mmddas.config_nodes import as_list, leaves, nodes, training_dataset, type_name
 
 from .text import difference, expression, formatted
 
-# Of a data set on which it is built, and not of the data: these stay.
+# Settings of a data set's config that are not about its data, and stay.
 _KEPT = ('pipeline', 'filter_cfg', 'backend_args', 'return_classes')
 
 
 class OwnData(NamedTuple):
-    """What a training is to be on.
+    """The data of a user, split into parts.
 
     Args:
         kind: ``'detection'``, by COCO's annotations, or ``'classification'``, by annotation lists.
         classes: Their names, by label.
-        images: The folder from which the images' paths start.
-        files: Annotations of ``'train'``, and, where they are there, ``'val'`` and ``'test'``.
+        images: The folder that the images' paths start from.
+        files: Annotations of ``'train'``, and of ``'val'`` and ``'test'`` where there are such parts.
         has_masks: Whether the objects have segmentations.
     """
 
@@ -37,16 +37,13 @@ class OwnData(NamedTuple):
 
 
 def set_data(config: Config, data: OwnData) -> None:
-    """Have a training work on these data: data sets, number of classes, evaluation; pipelines stay as they are.
+    """Set a training's data in place: data sets, number of classes and evaluation; pipelines stay as they are.
 
-    Where the config says for which batch size its learning rate is, the rate follows the batch size from now on.
-    Without val nothing is evaluated while it trains; without test, val's images are tested on.
-
-    Args:
-        config: Changed in place.
+    Where the config names the batch size that its learning rate is for, the rate follows the batch size from now on.
+    Without val nothing is evaluated during the training; without test, val is tested on.
 
     Raises:
-        ValueError: The config trains for another task, needs masks that are not there, or loads no image files.
+        ValueError: The config trains for another task, needs masks that the data lack, or loads no image files.
     """
     scope = config.get('default_scope')
     task = {'mmdet': 'detection', 'mmpretrain': 'classification'}.get(scope)
@@ -61,13 +58,11 @@ def set_data(config: Config, data: OwnData) -> None:
         )
     if any(number for _, number in _named(config.get('model'), 'num_stuff_classes')):
         raise ValueError(
-            'The config trains panoptic segmentation (its model has num_stuff_classes), for which a segmentation of '
-            'whole images is needed: give one of detection or of instance segmentation'
+            'The config trains panoptic segmentation (its model has num_stuff_classes), which needs segmentations of '
+            'whole images: give a config for detection or instance segmentation'
         )
     if any(value is True for _, value in _named(leaf['pipeline'], 'with_seg')):
-        raise ValueError(
-            'The config trains on segmentations of whole images, too (with_seg=True), and the data have none'
-        )
+        raise ValueError('The config trains on segmentations of whole images (with_seg=True), and the data have none')
     heads = any(_named(config.get('model'), 'mask_head'))
     loads = any(value is True for _, value in _named(leaf['pipeline'], 'with_mask'))
     if (heads or loads) and not data.has_masks:
@@ -78,30 +73,29 @@ def set_data(config: Config, data: OwnData) -> None:
         _set_evaluation(config, part, data)
     for node in (config.get('model'), config.get('data_preprocessor')):
         _set_classes(node, len(data.classes))
-        for parent, value in _named(node, 'topk'):
-            if isinstance(value, (list, tuple)):
-                parent['topk'] = _topk(value, data)
+        _limit_topk(node, data)
     if 'base_batch_size' in (config.get('auto_scale_lr') or {}):
         config.auto_scale_lr.enable = True
 
 
 def training_text(original: Config, base: str, data: OwnData, out: str | os.PathLike) -> str:
-    """A config file that is another's training on these data.
+    """Return the text of a config for a training on these data that has another config as its base.
 
     Args:
-        original: What is in ``base``.
-        base: A config file, or a packaged one, ``mmdet::...``.
-        out: Where it is going to be; its base is named from there. What a base that imports (``read_base``, classes)
-            says is written out.
+        original: The content of ``base``.
+        base: A config file, or a packaged one, ``mmdet::...``. One with imports (``read_base``, classes) is written
+            out, since only a config with imports can have it as its base.
+        out: The path of the new file, from which the base is named.
 
     Raises:
-        ValueError: As of :func:`set_data`.
+        ValueError: As :func:`set_data`.
     """
     changed = copy.deepcopy(original)
     set_data(changed, data)
     named = base if '::' in base else Path(os.path.relpath(base, Path(out).parent)).as_posix()
     statements, changes = [f'_base_ = {named!r}\n'], difference(original.to_dict(), changed.to_dict())
-    if '::' not in base and Config._is_lazy_import(base):  # one of Python's imports can be the base of its like alone
+    # Private, and what Config.fromfile decides by; a Config does not say how it was read.
+    if '::' not in base and Config._is_lazy_import(base):
         statements, changes = [], changed.to_dict()
     for name, node in sorted(changes.items(), key=lambda item: item[0] != 'model'):
         statements.append(f'{name} = {expression(node)}\n')
@@ -110,8 +104,8 @@ def training_text(original: Config, base: str, data: OwnData, out: str | os.Path
 
 
 def _set_classes(node: object, number: int) -> None:
-    """Tell a model's node, and those within, how many classes there are."""
-    # MaskFormer and its kin have weights for each class, and for the background behind them.
+    """Set the number of classes in a model's node, and in those within."""
+    # MaskFormer and its kin have weights for the classes, and for the background behind them.
     for parent, before in _named(node, 'num_things_classes'):
         for loss, weights in _named(parent, 'class_weight'):
             if isinstance(weights, (list, tuple)) and len(weights) == before + 1:
@@ -122,27 +116,18 @@ def _set_classes(node: object, number: int) -> None:
 
 
 def _dataset(leaf: dict, data: OwnData, part: str) -> dict:
-    """A data set of one of the parts, with the pipeline of ``leaf``."""
+    """Return the config of a part's data set, with the pipeline of ``leaf``."""
     kept = {key: leaf[key] for key in _KEPT if key in leaf}
     file, images = Path(data.files[part]).as_posix(), Path(data.images).as_posix()
     if data.kind == 'classification':
-        return dict(
-            type='CustomDataset',
-            data_root='',
-            data_prefix=images,
-            ann_file=file,
-            classes=[*data.classes],
-            with_label=True,
-            **kept,
-        )
-    metainfo, prefix = dict(classes=(*data.classes,)), dict(img=f'{images}/')
-    return dict(type='CocoDataset', data_root='', data_prefix=prefix, ann_file=file, metainfo=metainfo, **kept)
+        kind, prefix, own = 'CustomDataset', images, dict(classes=[*data.classes], with_label=True)
+    else:
+        kind, prefix, own = 'CocoDataset', dict(img=f'{images}/'), dict(metainfo=dict(classes=(*data.classes,)))
+    return dict(type=kind, data_root='', data_prefix=prefix, ann_file=file, **own, **kept)
 
 
 def _with_data(node: dict, leaf: dict) -> dict:
-    """A data set's config with ``leaf`` as the only one within its wrappers; several that are joined become it."""
-    if not inner_nodes(node):
-        return leaf
+    """Return a data set's config with ``leaf`` as the only one within its wrappers, instead of several joined ones."""
     if isinstance(node.get('dataset'), dict):
         return dict(node, dataset=_with_data(node['dataset'], leaf))
     return leaf
@@ -156,28 +141,21 @@ def _set_evaluation(config: Config, part: str, data: OwnData) -> None:
             config[f'{part}_{name}'] = None
         return
     loader.dataset = _dataset(next(leaves(loader.dataset)), data, source) | dict(test_mode=True)
-    given = config[f'{part}_evaluator']
-    evaluators = given if isinstance(given, (list, tuple)) else [given]
+    evaluator = config[f'{part}_evaluator']
     if data.kind == 'classification':
-        for evaluator in evaluators:
-            if isinstance(evaluator.get('topk'), (list, tuple)):
-                evaluator.topk = _topk(evaluator.topk, data)
+        _limit_topk(evaluator, data)
     else:
-        coco = next((item for item in evaluators if type_name(item) == 'CocoMetric'), dict(metric='bbox'))
+        coco = next((item for item in as_list(evaluator) if type_name(item) == 'CocoMetric'), dict(metric='bbox'))
         config[f'{part}_evaluator'] = dict(coco, type='CocoMetric', ann_file=Path(data.files[source]).as_posix())
 
 
-def _topk(given: Sequence[int], data: OwnData) -> tuple[int, ...]:
-    """Accuracy among the first k means something where there are more classes than k."""
-    return tuple(k for k in given if k < len(data.classes)) or (1,)
+def _limit_topk(node: object, data: OwnData) -> None:
+    """Drop each k of a top-k accuracy that is not below the number of classes."""
+    for parent, given in _named(node, 'topk'):
+        if isinstance(given, (list, tuple)):
+            parent['topk'] = tuple(k for k in given if k < len(data.classes)) or (1,)
 
 
-def _named(node: object, key: str) -> Iterator[tuple[dict, object]]:
-    """Where a key stands within a node, with its value."""
-    if isinstance(node, dict):
-        if node.get(key) is not None:
-            yield node, node[key]
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            yield from _named(child, key)
+def _named(node: object, key: str) -> list[tuple[dict, object]]:
+    """Return the dicts within a node that have the key, with its value."""
+    return [(inner, inner[key]) for inner in nodes(node) if inner.get(key) is not None]

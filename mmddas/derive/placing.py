@@ -1,4 +1,4 @@
-"""Where DDASAugment belongs in a pipeline that does not have it yet."""
+"""Find where DDASAugment belongs in a pipeline that has none."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import NamedTuple
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import TRANSFORMS
 
-from mmddas.config_nodes import inner_nodes, training_dataset, type_class, type_name
+from mmddas.config_nodes import inner_nodes, nodes, training_dataset, type_class, type_name
 
-# In classification the paper's operations work on the crop that the network sees: less work, and lengths that fit.
+# A classifier's operations work on the crop that the network sees, as in the paper: less work, and lengths that fit.
 _CROPS = ('RandomResizedCrop', 'EfficientNetRandomCrop', 'Resize', 'ResizeEdge', 'EfficientNetCenterCrop')
 
 
@@ -18,7 +18,7 @@ class Place(NamedTuple):
 
     Args:
         pipeline: The list itself.
-        index: What would be inserted there comes behind ``index`` transforms.
+        index: The number of transforms before the place.
     """
 
     pipeline: list
@@ -32,14 +32,14 @@ class Place(NamedTuple):
 
 
 def find_places(config: Config) -> list[Place]:
-    """Where DDASAugment belongs in a training: one place for each data set, and for what a hook switches to.
+    """Return where DDASAugment belongs in a training: a place in each data set, and in each pipeline of a hook.
 
-    Behind the last transform that loads, and behind the last one that mixes images of a MultiImageMixDataset, so that
-    one image is acted on; before all that resizes or pads a detector's images, and behind the crop of a classifier's.
-    Transforms that mix by a cache of their own (CachedMosaic) come after it, since they are given single images.
+    That is behind the last transform that loads or that mixes images of a MultiImageMixDataset, so that it gets one
+    image; before what resizes or pads a detector's images, and behind the crop of a classifier's. Transforms that mix
+    by a cache of their own (CachedMosaic) come after it, since they are given single images.
 
     Raises:
-        ValueError: The config has no data set to train on, or one without a pipeline, or with one that loads images
+        ValueError: The config has no data set to train on, or one without a pipeline, or its pipeline loads images
             within another transform.
     """
     scope = config.get('default_scope')
@@ -48,8 +48,7 @@ def find_places(config: Config) -> list[Place]:
 
 
 def later_pipelines(config: Config) -> list[list]:
-    """What hooks put in the place of a data set's pipeline: MMDetection's PipelineSwitchHook, MMPretrain's
-    SwitchRecipeHook."""
+    """Return the pipelines that hooks switch to: MMDetection's PipelineSwitchHook, MMPretrain's SwitchRecipeHook."""
     found = []
     for hook in config.get('custom_hooks') or ():
         found.append(hook.get('switch_pipeline'))
@@ -59,13 +58,12 @@ def later_pipelines(config: Config) -> list[list]:
 
 
 def _places(dataset: dict, scope: str | None) -> list[Place]:
-    inner = inner_nodes(dataset)
-    pipeline = dataset.get('pipeline')
+    pipeline, inner = dataset.get('pipeline'), inner_nodes(dataset)
     if pipeline:
         return [Place(pipeline, _index(pipeline, scope))]
     if not inner:
         raise ValueError(
-            f'The {type_name(dataset)} of the training has no pipeline, in which DDASAugment could have a place'
+            f'The {type_name(dataset)} of the training has no pipeline, and DDASAugment needs a place in one'
         )
     return [place for node in inner for place in _places(node, scope)]
 
@@ -80,8 +78,8 @@ def _index(pipeline: list, scope: str | None) -> int:
         for step in pipeline:
             if _loads_within(step, scope):
                 raise ValueError(
-                    f"The pipeline loads images within {type_name(step)}: put dict(type='DDASAugment') where the "
-                    'operations are to be applied there, behind what loads'
+                    f"The pipeline loads images within {type_name(step)}: put dict(type='DDASAugment') into that, "
+                    'behind the transforms that load'
                 )
     if scope == 'mmpretrain':
         while index < len(pipeline) and type_name(pipeline[index]) in _CROPS:
@@ -93,29 +91,19 @@ def _loads(kind: type) -> bool:
     return any(base.__name__.startswith('Load') for base in kind.__mro__)
 
 
-def _loads_within(node: object, scope: str | None) -> bool:
-    if isinstance(node, dict):
-        kind = type_class(TRANSFORMS, node, scope) if 'type' in node else None
-        return (kind is not None and _loads(kind)) or _loads_within(list(node.values()), scope)
-    return isinstance(node, (list, tuple)) and any(_loads_within(child, scope) for child in node)
+def _loads_within(step: dict, scope: str | None) -> bool:
+    kinds = [type_class(TRANSFORMS, node, scope) for node in nodes(step) if 'type' in node]
+    return any(_loads(kind) for kind in kinds if kind is not None)
 
 
 def mixes(kind: type) -> bool:
-    """Whether a MultiImageMixDataset gives it several images."""
-    # Looked up, and not asked for: MMCV's decorated methods cannot be had from a class.
+    """Return whether a MultiImageMixDataset gives a transform several images."""
+    # By vars: MMCV's decorated methods raise where a class is asked for them.
     return any('get_indexes' in vars(base) for base in kind.__mro__) and not kind.__name__.startswith('Cached')
 
 
 def place_augments(config: Config, settings: dict | None = None) -> list[Place]:
-    """Put a DDASAugment where it belongs into every pipeline of a training that has none.
-
-    Args:
-        config: Changed in place.
-        settings: Of the transforms that are put in.
-
-    Returns:
-        The places where one was put.
-    """
+    """Put a DDASAugment with these settings into every pipeline of a training, in place, and return where."""
     found = find_places(config)
     for place in found:
         place.pipeline.insert(place.index, ConfigDict(type='DDASAugment', **(settings or {})))

@@ -1,4 +1,4 @@
-"""A search's config from that of the training that its policy is for."""
+"""Derive a search's config from the config of the training that its policy is for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 
-from mmddas.config_nodes import annotation_files, augment_configs, import_mmddas, leaves, training_dataset, type_name
+from mmddas.config_nodes import (
+    annotation_files,
+    as_list,
+    augment_configs,
+    import_mmddas,
+    leaves,
+    training_dataset,
+    type_name,
+)
 from mmddas.core import SearchSpace
 from mmddas.engine.checks.overview import ENOUGH_DRAWS, draws_per_operation, epochs_for_evidence
 from mmddas.engine.checks.preconditions import PASSING_HOOKS, SWITCHING_HOOKS
@@ -30,79 +38,25 @@ from .data import (
     take,
     unrepeated,
 )
-from .length import Length, search_length, shrink_schedule, training_passes
-from .placing import Place, find_places, place_augments
+from .length import Length, search_length, shrink_schedule, training_size
+from .options import SearchOptions
+from .placing import find_places, place_augments
 from .text import config_text
 
 NUM_SUB_POLICIES = 6
 SEED = 0
-_VAL_SHARE = 1 / 3
-# Hooks that are for what an evaluation sees, and those that need one: a search does not evaluate.
+# Hooks that a search has no use for, since it does not evaluate.
 _EVALUATING_HOOKS = ('EMAHook', 'EarlyStoppingHook')
 
 
-@dataclass(frozen=True)
-class SearchOptions:
-    """What may be said about a search beside the training's config.
-
-    Args:
-        val_share: S_val's share of the images; a third if it is not given.
-        num_train, num_val: Images of S_train and S_val, in the place of the share.
-        val_ann, val_data_root, val_images: S_val from this annotation file, or from below this folder, with its images
-            in this one.
-        budget: A search's cost, as a share of the training's.
-        epochs: A search's length, in the place of the budget.
-        space: A preset of candidates.
-        split_seed: What S_train and S_val are drawn by.
-
-    Raises:
-        ValueError: One of the numbers is out of its range.
-    """
-
-    val_share: float | None = None
-    num_train: int | None = None
-    num_val: int | None = None
-    val_ann: str | None = None
-    val_data_root: str | None = None
-    val_images: str | None = None
-    budget: float = 0.25
-    epochs: int | None = None
-    space: str | None = None
-    split_seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.val_share is not None and not 0 < self.val_share < 1:
-            raise ValueError(f'--val-share is a share of the images, between 0 and 1, got {self.val_share}')
-        if not (math.isfinite(self.budget) and self.budget > 0):
-            raise ValueError(f'--budget is a share of the cost of the training, above 0, got {self.budget}')
-        for name in ('num_train', 'num_val', 'epochs'):
-            number = getattr(self, name)
-            if number is not None and number < 1:
-                raise ValueError(f'--{name.replace("_", "-")} is a number of at least 1, got {number}')
-        if self.split_seed < 0:
-            raise ValueError(f'--split-seed is a number of at least 0, got {self.split_seed}')
-        for name in ('num_val', 'val_share'):
-            if getattr(self, name) is not None and self.is_elsewhere:
-                raise ValueError(
-                    f'--{name.replace("_", "-")} is for images drawn from the training; with --val-ann or '
-                    '--val-data-root all count'
-                )
-        if self.val_images is not None and not self.is_elsewhere:
-            raise ValueError('--val-images goes with --val-ann or --val-data-root')
-
-    @property
-    def is_elsewhere(self) -> bool:
-        return self.val_ann is not None or self.val_data_root is not None
-
-
 class DerivedSearch(NamedTuple):
-    """A search that was derived.
+    """A search that was derived from a training.
 
     Args:
         config: Its config.
-        text: The same, as a commented file.
+        text: The config as a commented file.
         lines: What was derived, for the terminal.
-        warnings: What should be known before it is run.
+        warnings: What should be known before the search is run.
         length: How long it is.
     """
 
@@ -113,6 +67,40 @@ class DerivedSearch(NamedTuple):
     length: Length
 
 
+@dataclass(frozen=True)
+class _Images:
+    """The images of a search.
+
+    Args:
+        dataset: The training's data set, with a DDASAugment.
+        probes: What the images of its data sets are like.
+        clean: The data set without transforms that augment or mix, for S_val.
+        other: An S_val from other files; None: it is drawn from the training.
+        num_other: Images of that.
+        place: Where the DDASAugment stands, in words.
+    """
+
+    dataset: dict
+    probes: list[Probe]
+    clean: dict
+    other: dict | None
+    num_other: int
+    place: str
+
+    @property
+    def counts(self) -> list[int]:
+        return [len(found.dataset) for found in self.probes]
+
+    def draw(self, length: Length, seed: int) -> tuple[dict, dict]:
+        """Return the configs of S_train and S_val, which share no image."""
+        numbers = apportion(self.counts, length.num_train)
+        s_train = take(unrepeated(self.dataset), numbers, [0] * len(numbers), seed)
+        if self.other is not None:
+            return s_train, self.other
+        left = [count - number for count, number in zip(self.counts, numbers, strict=True)]
+        return s_train, take(self.clean, apportion(left, length.num_val), numbers, seed)
+
+
 def derive_search(
     training: Config,
     source: str,
@@ -120,91 +108,65 @@ def derive_search(
     processes: int = 1,
     changes: dict[str, object] | None = None,
 ) -> DerivedSearch:
-    """Everything that a search needs, from a training's config and data.
+    """Derive everything that a search needs from a training's config and data.
 
     Args:
-        training: Any of MMDetection's or MMPretrain's that trains; not changed.
+        training: Any config of MMDetection or MMPretrain that trains; not changed.
         source: Its name, for comments.
-        options: Of the search.
-        processes: That it will run on, each with batches of the training's size.
-        changes: Of the search's config, ``'train_cfg.estimator.type'`` to a value for instance.
+        options: The options of the search.
+        processes: Processes of the search, each with batches of the training's size.
+        changes: Values for keys of the search's config, ``'train_cfg.estimator.type'`` for instance.
 
     Raises:
-        ValueError: The length is among the changes; the config does not train, or not for a task that policies are
-            searched for; or its pipeline has no place for the operations; or there are not as many images as are asked
-            for.
+        ValueError: The length is among the changes; the config does not train, or not for a task with a search; its
+            pipeline has no place for the operations; or it has fewer images than the options ask for.
         FileNotFoundError: Its data are not there.
     """
     options, changes = options or SearchOptions(), changes or {}
-    if 'train_cfg.max_epochs' in changes:
-        raise ValueError('train_cfg.max_epochs: the length of a search that is derived is --epochs, or --budget')
     config = copy.deepcopy(training)
-    scope = config.get('default_scope')
-    if scope not in TASKS:
-        raise ValueError(
-            f'{source} has default_scope={scope!r}: searches are derived from trainings of {" and ".join(TASKS)}'
-        )
-    dataset = training_dataset(config)
-    _check_supervised(config, source)
-    check_no_subset(dataset)
-    left_out = _leave_out(config, dataset)
-    places, placed = find_places(config), False
-    probes = look_at(config, places)
-    if scope == 'mmpretrain' and any(found.classes == 1 for found in probes):
-        raise ValueError(
-            'The training has a single class, for which its loss is always 0: a search would learn nothing'
-        )
-    settings = augment_settings(scope, probes)
-    if not list(augment_configs(dataset)):
-        place_augments(config, settings)
-        placed = True
-
-    counts = [found.images for found in probes]
+    _check_searchable(config, source, changes)
+    left_out = _leave_out(config)
+    images = _find_images(config, options)
     batch = (config.train_dataloader.get('batch_size') or 1) * processes
-    clean = plain(unrepeated(dataset), scope)
-    val_elsewhere, num_elsewhere = None, 0
-    if options.is_elsewhere:
-        val_elsewhere = elsewhere(clean, options.val_ann, options.val_data_root, options.val_images)
-        num_elsewhere = look_elsewhere(val_elsewhere, probes).images
     length = search_length(
-        training_passes(config, sum(counts), batch),
-        sum(counts) + num_elsewhere,
-        batch,
+        training_size(config, sum(images.counts), batch),
+        options,
         changes.get('train_cfg.num_sub_policies', NUM_SUB_POLICIES) + 2,
-        options.num_train,
-        num_elsewhere or options.num_val,
-        _VAL_SHARE if options.val_share is None else options.val_share,
-        options.budget,
-        options.epochs,
+        images.num_other,
     )
-    train_numbers = apportion(counts, length.num_train)
-    left = [count - number for count, number in zip(counts, train_numbers, strict=True)]
-    s_train = take(unrepeated(dataset), train_numbers, [0] * len(counts), options.split_seed)
-    s_val = val_elsewhere or take(clean, apportion(left, length.num_val), train_numbers, options.split_seed)
-
-    _set_up(config, s_train, s_val, length, batch, options, probes, scope)
+    s_train, s_val = images.draw(length, options.split_seed)
+    _set_loop(config, s_train, s_val, length, options.space or preset_for(config.default_scope, images.probes))
     config.merge_from_dict(changes)
     config.derived_from = source
-    without = missing_steps(dataset, clean)
-    lines = _lines(source, config, counts, length, options, places[0], placed, settings, left_out, without)
+    lines = _lines(config, options, images, length, left_out)
     return DerivedSearch(config, config_text(config, source, lines), lines, _warnings(config, options, length), length)
 
 
-def _check_supervised(config: Config, source: str) -> None:
+def _check_searchable(config: Config, source: str, changes: dict[str, object]) -> None:
+    if 'train_cfg.max_epochs' in changes:
+        raise ValueError('train_cfg.max_epochs: the length of a search that is derived is --epochs, or --budget')
+    if config.get('default_scope') not in TASKS:
+        raise ValueError(
+            f'{source} has default_scope={config.get("default_scope")!r}: searches are derived from trainings of '
+            f'{" and ".join(TASKS)}'
+        )
+    dataset = training_dataset(config)
     if config.model.get('semi_train_cfg'):
         raise ValueError(
             f'{source} is a semi-supervised training: its {type_name(config.model)} learns from images with and '
-            'without labels, and a search is of labelled images alone. Give the config of a supervised training of '
+            'without labels, and a search needs labelled images alone. Give the config of a supervised training of '
             'this network'
         )
+    check_no_subset(dataset)
 
 
-def _leave_out(config: Config, dataset: dict) -> list[str]:
-    """Take out what a search cannot have, or has no use for; returns the names."""
+def _leave_out(config: Config) -> list[str]:
+    """Remove what a search cannot have, or has no use for; return the names."""
     hooks = config.get('custom_hooks') or []
     names = (*SWITCHING_HOOKS, *PASSING_HOOKS, *_EVALUATING_HOOKS, 'PolicyScheduleHook')
     found = [type_name(hook) for hook in hooks if type_name(hook) in names]
     config.custom_hooks = [hook for hook in hooks if type_name(hook) not in names]
+    dataset = training_dataset(config)
     for node in (dataset, *leaves(dataset)):
         steps = node.get('pipeline') or []
         cached = [type_name(step) for step in steps if type_name(step).startswith('Cached')]
@@ -212,43 +174,57 @@ def _leave_out(config: Config, dataset: dict) -> list[str]:
             node['pipeline'] = [step for step in steps if type_name(step) not in cached]
             found += cached
     sampler = config.train_dataloader.get('sampler')
-    if sampler and type_name(sampler) != 'DefaultSampler':  # it may have no end, or ask for what a subset has not
+    if sampler and type_name(sampler) != 'DefaultSampler':  # it may have no end, or need what a subset lacks
         found.append(type_name(sampler))
-    # MMPretrain's mixing of whole batches, by the model or its preprocessor. It stays, and mixes nothing: what makes
-    # scores of labels, for the loss of such a training, is part of it.
-    for node, key in (
-        (config.model.get('train_cfg') or {}, 'augments'),
-        (config.get('data_preprocessor') or {}, 'batch_augments'),
-        (config.model.get('data_preprocessor') or {}, 'batch_augments'),
-    ):
-        if config.get('default_scope') == 'mmpretrain' and node.get(key):
-            holder = node if key == 'augments' else node[key]
-            augments = holder['augments']
-            holder.update(augments=[], probs=[])
-            found += [type_name(step) for step in (augments if isinstance(augments, (list, tuple)) else [augments])]
+    if config.default_scope == 'mmpretrain':
+        # The mixing of whole batches, by the model or its preprocessor. Its node stays and mixes nothing, since it also
+        # turns labels into the scores that the loss of such a training needs.
+        preprocessors = [config.get('data_preprocessor') or {}, config.model.get('data_preprocessor') or {}]
+        mixing = [config.model.get('train_cfg'), *(node.get('batch_augments') for node in preprocessors)]
+        for node in mixing:
+            if node and node.get('augments'):
+                found += map(type_name, as_list(node['augments']))
+                node.update(augments=[], probs=[])
     return list(dict.fromkeys(found))
 
 
-def _set_up(
-    config: Config,
-    s_train: dict,
-    s_val: dict,
-    length: Length,
-    batch: int,
-    options: SearchOptions,
-    probes: list[Probe],
-    scope: str,
-) -> None:
-    """Put loop, loaders, rates, logging and checkpoints in place."""
+def _find_images(config: Config, options: SearchOptions) -> _Images:
+    """Look at the training's images, and put a DDASAugment into its pipelines where there is none.
+
+    Raises:
+        ValueError: A classifier has a single class.
+    """
+    scope, dataset = config.default_scope, training_dataset(config)
+    places = find_places(config)
+    probes = look_at(config, places)
+    if scope == 'mmpretrain' and any(found.classes == 1 for found in probes):
+        raise ValueError(
+            'The training has a single class, for which its loss is always 0: a search would learn nothing'
+        )
+    place = 'DDASAugment where the config has it'
+    if not augment_configs(dataset):
+        settings = augment_settings(scope, probes)
+        place_augments(config, settings)
+        place = ', '.join([f'DDASAugment {places[0]}', *(f'{key}={value!r}' for key, value in settings.items())])
+    clean = plain(unrepeated(dataset), scope)
+    other, num_other = None, 0
+    if options.is_elsewhere:
+        other = elsewhere(clean, options.val_ann, options.val_data_root, options.val_images)
+        num_other = len(look_elsewhere(other, probes).dataset)
+    return _Images(dataset, probes, clean, other, num_other, place)
+
+
+def _set_loop(config: Config, s_train: dict, s_val: dict, length: Length, search_space: str) -> None:
+    """Set loop, loaders, rates, logging and checkpoints of the search."""
     loader = dict(config.train_dataloader, dataset=s_train, sampler=dict(type='DefaultSampler', shuffle=True))
-    policy_loader = copy.deepcopy(loader) | dict(dataset=s_val)
-    shrink_schedule(config, length.steps, math.ceil(length.training_passes / batch))
+    training = length.training
+    shrink_schedule(config, length.steps, math.ceil(training.passes / training.batch))
     config.train_dataloader = loader
     config.train_cfg = dict(
         type='DDASSearchLoop',
         max_epochs=length.epochs,
-        policy_dataloader=policy_loader,
-        search_space=options.space or preset_for(scope, probes),
+        policy_dataloader=copy.deepcopy(loader) | dict(dataset=s_val),
+        search_space=search_space,
         num_ops=2,
         num_sub_policies=NUM_SUB_POLICIES,
         estimator=dict(type='ShrinkageEstimator'),
@@ -256,51 +232,37 @@ def _set_up(
     import_mmddas(config)
     hooks = config.setdefault('default_hooks', {})
     hooks['checkpoint'] = dict(type='CheckpointHook', interval=1, by_epoch=True, max_keep_ckpts=1)
-    hooks['logger'] = dict(type='LoggerHook', interval=min(20, math.ceil(length.num_train / batch)))
+    hooks['logger'] = dict(type='LoggerHook', interval=min(20, length.steps_per_epoch))
     config.log_processor = dict(type='DDASLogProcessor', window_size=50, by_epoch=True)
     if (config.get('randomness') or {}).get('seed') is None:
         config.randomness = dict(config.get('randomness') or {}, seed=SEED)
 
 
-def _lines(
-    source: str,
-    config: Config,
-    counts: list[int],
-    length: Length,
-    options: SearchOptions,
-    place: Place,
-    placed: bool,
-    settings: dict,
-    left_out: list[str],
-    without: list[str],
-) -> list[str]:
-    loop = config.train_cfg
+def _lines(config: Config, options: SearchOptions, images: _Images, length: Length, left_out: list[str]) -> list[str]:
+    loop, training = config.train_cfg, length.training
     space = _space(loop)
-    epochs = _counted(length.epochs, 'epoch')
-    share = length.passes / length.training_passes
-    val = 'other data' if options.is_elsewhere else 'the training images'
-    where = f'DDASAugment {place}' if placed else 'DDASAugment where the config has it'
     name = loop.search_space if isinstance(loop.search_space, str) else 'its own'
-    draws = draws_per_operation(space, loop.num_sub_policies, length.steps)
-    return [
-        f'{"from":10}{source}, {sum(counts):,} training images',
-        f'{"S_train":10}{length.num_train:,} of these, each class in its proportion (seed {options.split_seed})',
-        f'{"S_val":10}{length.num_val:,} of {val}, loaded without {", ".join(without)}',
-        f'{"place":10}{where}{"".join(f", {key}={value!r}" for key, value in settings.items()) if placed else ""}',
-        f'{"space":10}{name}: {_counted(len(space), "candidate")}, {loop.num_ops} in a sub-policy',
-        f'{"length":10}{epochs}, {length.steps:,} steps of {length.batch} images; {share:.0%} of the passes of '
-        'the training',
-        f'{"rates":10}the schedule of the training, shrunk to {length.steps:,} steps',
-        f'{"estimator":10}{type_name(loop.estimator)}, {loop.num_sub_policies} sub-policies a step; an operation is '
-        f'drawn some {draws:.0f} times',
-        f'{"left out":10}{", ".join(left_out) or "nothing"}; no evaluation, a checkpoint after every epoch',
-    ]
+    without = ', '.join(missing_steps(images.dataset, images.clean))
+    facts = {
+        'from': f'{config.derived_from}, {training.images:,} training images',
+        'S_train': f'{length.num_train:,} of these, each class in its proportion (seed {options.split_seed})',
+        'S_val': f'{length.num_val:,} of {"other data" if images.other else "the training images"}, loaded without '
+        f'{without}',
+        'place': images.place,
+        'space': f'{name}: {_counted(len(space), "candidate")}, {loop.num_ops} in a sub-policy',
+        'length': f'{_counted(length.epochs, "epoch")}, {length.steps:,} steps of {training.batch} images; '
+        f'{length.passes / training.passes:.0%} of the passes of the training',
+        'rates': f'the schedule of the training, shrunk to {length.steps:,} steps',
+        'estimator': f'{type_name(loop.estimator)}, {loop.num_sub_policies} sub-policies a step; an operation is drawn '
+        f'some {draws_per_operation(space, loop.num_sub_policies, length.steps):.0f} times',
+        'left out': f'{", ".join(left_out) or "nothing"}; no evaluation, a checkpoint after every epoch',
+    }
+    return [f'{name:10}{fact}' for name, fact in facts.items()]
 
 
 def _space(loop: dict) -> SearchSpace:
-    given = loop.search_space
-    make = SearchSpace.preset if isinstance(given, str) else SearchSpace
-    return make(given, loop.num_ops)
+    make = SearchSpace.preset if isinstance(loop.search_space, str) else SearchSpace
+    return make(loop.search_space, loop.num_ops)
 
 
 def _counted(number: int, what: str) -> str:
@@ -315,8 +277,8 @@ def _warnings(config: Config, options: SearchOptions, length: Length) -> list[st
     if needed is not None:
         draws = draws_per_operation(space, loop.num_sub_policies, length.steps)
         found.append(
-            f'An operation is drawn some {draws:.0f} times, and '
-            f'below {ENOUGH_DRAWS} chance decides which ones lead: --epochs {needed} is the least, or a larger --budget'
+            f'An operation is drawn some {draws:.0f} times, and below {ENOUGH_DRAWS} chance decides which ones lead: '
+            f'give --epochs {needed} or more, or a larger --budget'
         )
     if options.is_elsewhere:
         s_val = _real_files(loop.policy_dataloader.dataset)

@@ -1,4 +1,4 @@
-"""A search's step, the loop around it, and the hooks, for MMEngine's Runner."""
+"""The step of a search, its loop, and the hooks, for MMEngine's Runner."""
 
 from mmddas.compat import openmmlab  # noqa: F401  (first: it makes the others importable)
 

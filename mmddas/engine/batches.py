@@ -1,4 +1,4 @@
-"""The batches of a search in pairs, of S_train and of S_val, and what becomes of broken samples among their data."""
+"""The batches of S_train and S_val in pairs, and the count of their broken samples."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from mmengine.dist import all_gather_object, get_world_size
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmddas.datasets.search import BrokenDataError, SkippedSamples, UnpackingIterator, policy_loader
+from mmddas.datasets.search import BrokenDataError, SkippedSamples, end_workers, policy_loader
 
 from .checkpoints import save_now
 
 
 class SearchBatches:
-    """Gives out the batches of a search.
+    """The source of a search's batches.
 
     Args:
         runner: The runner, whose seed the search has.
@@ -35,15 +35,15 @@ class SearchBatches:
         }
         # Too much is broken: to be raised after the step at hand, which other processes are waiting in.
         self.failure: BrokenDataError | None = None
-        self._batches: UnpackingIterator | None = None
-        self._policy_batches: UnpackingIterator | None = None
+        self._batches: Iterator[dict] | None = None
+        self._policy_batches: Iterator[dict] | None = None
 
     def start(self, iteration: int) -> None:
-        """Have S_val begin with the batch of this iteration, from 0; ValueError where it has none."""
+        """Begin S_val at the batch of this iteration, from 0; ValueError where it has no batches."""
         self._policy_batches = iter(policy_loader(self.plain_policy_loader, self.runner.seed, start=iteration))
 
     def epoch(self, epoch: int, first_batch: int = 0) -> Iterator[tuple[dict, object]]:
-        """The pairs of one pass over S_train, from batch number ``first_batch`` on.
+        """Yield the pairs of one pass over S_train, from batch number ``first_batch`` on.
 
         Each is of L^ + 1 views and their sub-policies, as :func:`~mmddas.datasets.ddas_collate` makes them, and of a
         batch of S_val, which goes round without end.
@@ -59,10 +59,10 @@ class SearchBatches:
                 self.failure = error
             yield batch['data'], policy_batch['data']
 
-    def _taken(self, batches: UnpackingIterator) -> Iterator[dict]:
-        """The batches. Where samples enough for one cannot be found, the search is saved before it ends.
+    def _taken(self, batches: Iterator[dict]) -> Iterator[dict]:
+        """Yield the batches; where too few samples are whole for one, save the search and raise.
 
-        But not where others are in a step that they cannot finish: their launcher ends them.
+        With several processes nothing is saved: the others are in a step that they cannot finish.
         """
         try:
             yield from batches
@@ -72,7 +72,7 @@ class SearchBatches:
             raise
 
     def share_skipped_samples(self) -> None:
-        """Have all processes know what each has skipped; where together that is too much, save, and end all."""
+        """Share the skipped samples with all processes; where together they are too many, save the search and raise."""
         try:
             for skipped in self.skipped_samples.values():
                 if get_world_size() > 1:
@@ -85,5 +85,4 @@ class SearchBatches:
     def shut_down(self) -> None:
         """End the data workers."""
         for batches in (self._batches, self._policy_batches):
-            if batches is not None:
-                batches.shut_down()
+            end_workers(batches)

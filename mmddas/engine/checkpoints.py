@@ -1,4 +1,4 @@
-"""Checkpoints that a run can be killed at any moment without losing."""
+"""Checkpoints that survive a kill at any moment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATTERNS = ('epoch_*.pth', 'iter_*.pth', 'stopped.pth')
 
 
 class WholeFilesBackend(LocalBackend):
-    """MMEngine's local files, but for those that are written: they appear whole or not at all."""
+    """MMEngine's local files, written whole or not at all."""
 
     def put(self, obj: bytes, filepath: str | os.PathLike) -> None:
         with atomic_path(filepath) as temporary:
@@ -32,9 +32,9 @@ register_backend(_BACKEND['backend'], WholeFilesBackend, force=True)
 
 
 def protect_checkpoints(runner: Runner) -> None:
-    """Have the runner's ``CheckpointHook`` write whole files, and keep the last one until the next is written.
+    """Make the runner's ``CheckpointHook`` write whole files, and keep the last one until the next is written.
 
-    To be called before the training starts. Where the hook has a storage of its own, it is left alone.
+    Call it before the training starts. A hook with another storage is left alone.
     """
     for hook in runner.hooks:
         if not isinstance(hook, CheckpointHook) or hook.backend_args or hook.file_client_args:
@@ -61,11 +61,11 @@ def save_now(runner: Runner) -> Path:
 
 
 def check_checkpoint(name: str) -> str:
-    """The name of a checkpoint, if it is one, or lies elsewhere (``https://...``).
+    """Return the name of a checkpoint, checked unless it lies elsewhere (``https://...``).
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is none that PyTorch writes, or not all of one.
+        ValueError: It is no checkpoint of PyTorch, or is cut short.
     """
     if '://' in name:
         return name
@@ -74,7 +74,7 @@ def check_checkpoint(name: str) -> str:
     with open(name, 'rb') as file:
         begin = file.read(2)
     if begin not in _BEGINNINGS:
-        raise ValueError(f'{name!r} is no checkpoint: PyTorch writes zip files, and that is none')
+        raise ValueError(f'{name!r} is no checkpoint: PyTorch writes zip files, and this is none')
     if begin == b'PK':
         try:
             with zipfile.ZipFile(name) as archive:
@@ -82,12 +82,12 @@ def check_checkpoint(name: str) -> str:
         except zipfile.BadZipFile:  # their table is at the end
             raise ValueError(f'{name!r} is cut short: copy or download the checkpoint again') from None
         if not any(member.endswith('/data.pkl') for member in members):
-            raise ValueError(f'{name!r} is no checkpoint: a zip file, but none of those that PyTorch writes')
+            raise ValueError(f'{name!r} is a zip file, but no checkpoint of PyTorch')
     return name
 
 
 def latest_checkpoint(work_dir: str | os.PathLike) -> Path | None:
-    """The checkpoint to go on from: the one that ``last_checkpoint`` names, else the newest; None if there is none.
+    """Return the checkpoint to resume from: the one in ``last_checkpoint``, else the newest, else None.
 
     MMEngine writes ``last_checkpoint`` after the checkpoint, and not at once: a killed run may leave it empty, or the
     name of a file that is gone.
@@ -104,6 +104,6 @@ def latest_checkpoint(work_dir: str | os.PathLike) -> Path | None:
 
 
 def remove_unfinished(work_dir: str | os.PathLike) -> None:
-    """Remove what a killed run has left of files that it was writing."""
+    """Remove the unfinished files of a killed run."""
     written = ('policy.json', 'policy.png', 'report.json', 'report.html', 'last_checkpoint')
     remove_leftovers(work_dir, *PATTERNS, *written)

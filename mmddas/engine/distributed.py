@@ -1,4 +1,4 @@
-"""What the processes of a search send each other in a step: two gradients, and one short message."""
+"""Messages between the processes of a search: two gradients and one short message a step."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from torch import Tensor
 
 
 def average(tensor: Tensor) -> Tensor:
-    """The mean over all processes, in place."""
+    """Average a tensor over all processes, in place."""
     if get_world_size() > 1:
         all_reduce(tensor, op='mean')
     return tensor
 
 
 def share_findings(indices: Tensor, alignments: Tensor, own: bool, stop: bool) -> tuple[Tensor, Tensor, bool]:
-    """What all processes have found, on the CPU, and whether any of them has to stop; collective, one message.
+    """Gather the findings of all processes, and whether any of them has to stop; collective, one message.
 
     Sub-policies that the processes share have one alignment each, the mean over the shards of a batch, since an
     alignment is linear in the training gradients.

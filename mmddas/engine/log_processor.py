@@ -1,4 +1,4 @@
-"""A search's log lines."""
+"""The log lines of a search."""
 
 import resource
 

@@ -1,4 +1,4 @@
-"""A search as an MMEngine training loop: the run around the steps of Algorithm 1."""
+"""The training loop of a search, around the steps of Algorithm 1."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmddas.core import AugmentationPolicy, PolicySchedule, SearchSpace
+from mmddas.core import PolicySchedule
 from mmddas.datasets.class_counts import class_rows
 from mmddas.datasets.search import lasting_workers, search_loader, seeded_step
 
 from .batches import SearchBatches
-from .build import build_policy_estimator, build_schedule, build_search_space
+from .build import SearchSettings, build_schedule
 from .checkpoints import protect_checkpoints
 from .checks.data import check_data, check_order, empty_data_explained
-from .checks.fingerprint import check_processes_agree, data_identity, differences, flattened, search_identity
+from .checks.fingerprint import (
+    check_processes_agree,
+    config_fingerprint,
+    data_fingerprint,
+    differences,
+    network_fingerprint,
+    search_fingerprint,
+)
 from .checks.overview import say_how_long
 from .checks.preconditions import (
     check_hooks,
@@ -65,29 +72,14 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         dataloader: S_train, as any training data loader of MMEngine.
         max_epochs: T, passes over S_train; after each one a snapshot of the policy is taken.
         policy_dataloader: S_val, with a training-like pipeline that packs annotations.
-        search_space: A preset's name, or a list of ``(operation, level)`` pairs.
-        num_ops: N_o, operations in a sub-policy.
-        num_sub_policies: L^, sub-policies per step.
-        init_total_prob: p_tp at the start.
-        policy_optim: Optimizers of alpha_o (``op``) and alpha_tp (``total``), Adam at 0.005 and 0.001 with betas
-            (0.5, 0.999) as far as nothing else is said; None for ``total`` keeps p_tp fixed.
-        estimator: What turns alignments into a step of the policy, by name, with its settings; by default
-            ``dict(type='PaperEstimator')``.
-        normalize, scale_by_lr: The estimator's settings of these names, where the config has them here.
-        max_skipped_in_a_row: A step whose gradients are not finite, or whose alignments are all 0, changes neither
-            policy nor, in the first case, network, and is counted (``skipped_updates`` in the log). So many in a
-            row end the search with a FloatingPointError.
-        sub_policies_per_rank: Every process draws sub-policies of its own, so that a step sees more of the space. By
-            default they are shared.
-        max_broken_share: Share of the samples of S_train, and of S_val, that may be broken; more end the search with
-            a BrokenDataError that lists them.
         val_interval: Epochs between two runs of the config's evaluation. None: a search does not evaluate.
-        **kwargs: ``val_begin``, ``dynamic_intervals`` of ``EpochBasedTrainLoop``.
+        val_begin, dynamic_intervals: As in ``EpochBasedTrainLoop``.
+        **settings: See :class:`~mmddas.engine.build.SearchSettings`; without ``estimator`` it is the paper's.
 
     Example:
         >>> train_cfg = dict(
-        ...     type='DDASSearchLoop', max_epochs=30, policy_dataloader=dict(...),
-        ...     search_space='detection', policy_optim=dict(op=dict(lr=0.005), total=dict(lr=0.001)))
+        ...     type='DDASSearchLoop', max_epochs=30, policy_dataloader=dict(...), search_space='detection',
+        ...     estimator=dict(type='PaperEstimator'), policy_optim=dict(op=dict(lr=0.005), total=dict(lr=0.001)))
     """
 
     def __init__(
@@ -96,80 +88,74 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         dataloader: DataLoader | dict,
         max_epochs: int,
         policy_dataloader: DataLoader | dict | None = None,
-        search_space: str | list | SearchSpace = 'detection',
-        num_ops: int = 2,
-        num_sub_policies: int = 3,
-        init_total_prob: float = 0.35,
-        policy_optim: dict | None = None,
-        estimator: dict | None = None,
-        normalize: bool | None = None,
-        scale_by_lr: bool | None = None,
-        max_skipped_in_a_row: int = 50,
-        sub_policies_per_rank: bool = False,
-        max_broken_share: float = 0.1,
         val_interval: int | None = None,
-        **kwargs,
+        val_begin: int = 1,
+        dynamic_intervals: list[tuple[int, int]] | None = None,
+        **settings: object,
     ) -> None:
         if policy_dataloader is None:
             raise ValueError(
                 'DDASSearchLoop needs S_val: train_cfg=dict(type="DDASSearchLoop", policy_dataloader=dict(...))'
             )
         interval = 1 if val_interval is None else val_interval
-        check_whole_numbers(max_epochs=max_epochs, num_sub_policies=num_sub_policies, val_interval=interval)
-        if not isinstance(sub_policies_per_rank, bool):
-            raise ValueError(f'sub_policies_per_rank must be True or False, got {sub_policies_per_rank!r}')
-        space = build_search_space(search_space, num_ops)
-        self.policy = AugmentationPolicy(space, init_total_prob)
-        self.estimator = build_policy_estimator(
-            self.policy, policy_optim, estimator, normalize=normalize, scale_by_lr=scale_by_lr
-        )
+        check_whole_numbers(max_epochs=max_epochs, val_interval=interval)
+        self.settings = SearchSettings(**settings)
+        self.num_sub_policies = self.settings.num_sub_policies
+        self.policy, self.estimator = self.settings.build_policy()
         with empty_data_explained('S_train', dataloader):
-            super().__init__(runner, dataloader, max_epochs, val_interval=interval, **kwargs)
+            super().__init__(runner, dataloader, max_epochs, val_begin, interval, dynamic_intervals)
         if val_interval is None:
-            runner._val_loop = None
+            runner._val_loop = None  # nothing public keeps the runner from loading the data of its evaluation
+        check_views(self.num_sub_policies, self.settings.sub_policies_per_rank, self.estimator)
+        self._prepare_data(policy_dataloader)
+        operation_options = self.dataloader.dataset.operation_options
+        self.schedule = build_schedule(runner, self.policy.space, self.num_sub_policies, operation_options)
+        self._epoch_began = 0  # the iteration; an epoch may have fewer than the length of its loader
+        self._memory: dict = {}  # of the network of a resumed search, for the step when it is made
+        self._stopping = Stopping()
+        self._watch = StepWatch(self.settings.max_skipped_in_a_row)
+        say_how_long(self.policy.space, self.num_sub_policies, len(self.dataloader), max_epochs)
+        self._prepare_hooks()
+
+    def _prepare_data(self, policy_dataloader: DataLoader | dict) -> None:
+        """Check S_train and S_val, and make the loaders of both give the batches of a search."""
+        runner, settings = self.runner, self.settings
         check_passes(self.dataloader)
-        check_views(num_sub_policies, sub_policies_per_rank, self.estimator)
         check_order('S_train', self.dataloader.dataset)
-        stream = get_rank() if sub_policies_per_rank else None
-        self.dataloader = search_loader(self.dataloader, space, num_sub_policies, runner.seed, stream)
+        stream = get_rank() if settings.sub_policies_per_rank else None
+        self.dataloader = search_loader(self.dataloader, self.policy.space, self.num_sub_policies, runner.seed, stream)
         with empty_data_explained('S_val', policy_dataloader):
             plain_policy_loader = runner.build_dataloader(policy_dataloader, seed=runner.seed)
         check_order('S_val', plain_policy_loader.dataset)
         self.class_rows = class_rows(check_data(self.dataloader.dataset.dataset, plain_policy_loader.dataset))
-        self.batches = SearchBatches(runner, self.dataloader, plain_policy_loader, max_broken_share)
-        self.num_sub_policies = num_sub_policies
-        self.sub_policies_per_rank = sub_policies_per_rank
-        self.schedule = build_schedule(runner, space, num_sub_policies, self.dataloader.dataset.operation_options)
-        self._epoch_began = 0  # the iteration; an epoch may have fewer than the length of its loader
-        self._memory: dict = {}  # of the network of a resumed search, for the step when it is made
-        self._stopping = Stopping()
-        self._watch = StepWatch(max_skipped_in_a_row)
-        say_how_long(space, num_sub_policies, len(self.dataloader), max_epochs)
-        check_hooks(runner.hooks)
-        protect_checkpoints(runner)
+        self.batches = SearchBatches(runner, self.dataloader, plain_policy_loader, settings.max_broken_share)
+
+    def _prepare_hooks(self) -> None:
+        """Check the config's hooks, and register those of a search that are not among them."""
+        check_hooks(self.runner.hooks)
+        protect_checkpoints(self.runner)
         for hook in (PolicySnapshotHook, PolicyFigureHook, SearchReportHook, SearchProgressHook):
-            if not any(isinstance(registered, hook) for registered in runner.hooks):
-                runner.register_hook(hook())
+            if not any(isinstance(registered, hook) for registered in self.runner.hooks):
+                self.runner.register_hook(hook())
 
     @property
     def model(self) -> nn.Module:
-        """The network itself, without a distributed wrapper."""
+        """Return the network, without a distributed wrapper."""
         return self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
 
     @property
     def identity(self) -> dict[str, object]:
-        """What must not change in a resumed search, nor between its processes."""
-        return search_identity(
-            self.runner.seed,
-            self.schedule,
-            self.num_sub_policies,
-            self.sub_policies_per_rank,
-            self.estimator,
-            self.model,
-        ) | data_identity(S_train=self.dataloader, S_val=self.batches.plain_policy_loader)
+        """Return what must be the same in a resumed search, and in all processes of one."""
+        return {
+            **search_fingerprint(self.settings, self.estimator),
+            'seed': self.runner.seed,
+            'options of DDASAugment': str(self.schedule.meta['operation_options']),
+            'the network': network_fingerprint(self.model),
+            **data_fingerprint(S_train=self.dataloader, S_val=self.batches.plain_policy_loader),
+        }
 
     def run(self) -> nn.Module:
-        """Search."""
+        """Search, and return the network."""
         evaluation = self.runner.val_loop
         with self._stopping, lasting_workers(evaluation and evaluation.dataloader):
             try:
@@ -179,12 +165,12 @@ class DDASSearchLoop(EpochBasedTrainLoop):
                 self.batches.shut_down()
 
     def prepare(self) -> None:
-        """What needs the optimizer and, in a resumed search, the position: called once, before the first step."""
+        """Check and build, before the first step, what needs the optimizer and the position of a resumed search."""
         check_optimizer(self.runner.optim_wrapper)
         check_wrapper(self.runner.model)
-        check_network(self.model, self.sub_policies_per_rank)
+        check_network(self.model, self.settings.sub_policies_per_rank)
         position = f'iteration {self._iter} of epoch {self._epoch}'
-        check_processes_agree({**self.identity, **flattened(self.runner.cfg), 'position': position})
+        check_processes_agree({**self.identity, **config_fingerprint(self.runner.cfg), 'position': position})
         compiled = self.runner.cfg.get('compile')  # MMEngine compiles ``train_step``, which a search does not call
         self.step = SearchStep(
             self.model,
@@ -204,7 +190,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self.batches.start(self._iter)
 
     def run_epoch(self) -> None:
-        """One pass over S_train, or what is left of it after an interruption, ended by a snapshot of the policy."""
+        """Pass over S_train, or what is left of it after an interruption, and take a snapshot of the policy."""
         if self._memory:  # after hooks' before_train, which look at the network as it is built
             self.step.memory.load_state_dict(self._memory)
             self._memory = {}
@@ -222,7 +208,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self._epoch += 1
 
     def run_iter(self, idx: int, data_batch: dict, policy_batch: object) -> None:
-        """One step, and the hooks around it.
+        """Take one step, and call the hooks around it.
 
         Args:
             idx: The batch's number in the epoch, from 0.
@@ -239,11 +225,11 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         self._stopping.end_if_agreed(self.runner, self.batches.failure)
 
     def _share(self, indices: Tensor, alignments: Tensor) -> tuple[Tensor, Tensor]:
-        """What all processes have found in a step; with it goes whether any of them has to stop."""
+        """Return what all processes have found in a step, and learn whether any of them has to stop."""
         indices, alignments, self._stopping.agreed = share_findings(
             indices,
             alignments,
-            self.sub_policies_per_rank,
+            self.settings.sub_policies_per_rank,
             stop=self._stopping.told or self.batches.failure is not None,
         )
         return indices, alignments
@@ -260,7 +246,7 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         )
 
     def state_dict(self) -> dict:
-        """All that a resumed search needs beside the network, as tensors and plain values."""
+        """Return what a resumed search needs besides weights and optimizer, as tensors and plain values."""
         return dict(
             policy=self.policy.state_dict(),
             estimator=self.estimator.state_dict(),
@@ -272,10 +258,10 @@ class DDASSearchLoop(EpochBasedTrainLoop):
         )
 
     def load_state_dict(self, state: dict) -> None:
-        """Continue from :meth:`state_dict`; ValueError, with what differs, where it is another search's."""
+        """Continue from :meth:`state_dict`; ValueError, with the differences, where it is of another search."""
         if not {'identity', 'estimator', 'memory'} <= set(state):
             raise ValueError(
-                'The checkpoint is of an earlier version of mmddas, which did not save what this one needs: go on with '
+                'The checkpoint is of an earlier version of mmddas, which lacks what this one needs: go on with '
                 'that version, or start anew in another work dir'
             )
         found = differences(state['identity'], self.identity, ('in the checkpoint', 'in this search'))

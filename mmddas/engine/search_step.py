@@ -1,4 +1,4 @@
-"""A step of DDAS: lines 5 to 13 of Algorithm 1 in Liu et al., Direct Differentiable Augmentation Search.
+"""The step of DDAS: lines 5 to 13 of Algorithm 1 in Liu et al., Direct Differentiable Augmentation Search.
 
 L^ sub-policies phi_l of N_o out of K candidates; P, the number of the network's trainable parameters.
 """
@@ -38,7 +38,7 @@ def compile_parts(network: nn.Module, options: dict) -> None:
 
 
 class SearchStep:
-    """Steps a network on S_train, then its policy on S_val.
+    """The step of a search: the network on S_train, then the policy on S_val.
 
     Args:
         network: Any model with MMEngine's ``loss`` mode, and no distributed wrapper, whose reducer gradients that are
@@ -76,7 +76,7 @@ class SearchStep:
         self._frozen_statistics = FrozenRunningStatistics(network)
 
     def __call__(self, views: list[Batch], sub_policies: Tensor, policy_batch: Batch) -> dict[str, Tensor | bool]:
-        """One step.
+        """Take one step.
 
         Args:
             views: D_0, a mini-batch of S_train, and phi_1(D_0), ..., phi_L^(D_0).
@@ -150,23 +150,23 @@ class SearchStep:
         self.optim_wrapper.step()
 
     def loss(self, batch: Batch) -> Tensor:
-        """The summed training loss of a batch, under the optimizer wrapper's precision."""
+        """Return the summed training loss of a batch, under the optimizer wrapper's precision."""
         with self.optim_wrapper.optim_context(self.network):
             losses = self.forward(self.preprocess(batch))
         return self.network.parse_losses(losses)[0]
 
     def forward(self, data: Batch) -> dict[str, Tensor]:
-        """The losses of a preprocessed batch, by name."""
+        """Return the losses of a preprocessed batch, by name."""
         return self.network(**data, mode='loss') if isinstance(data, dict) else self.network(*data, mode='loss')
 
     @property
     def _loss_scaler(self) -> torch.amp.GradScaler | None:
-        """AMP's, where it is in use."""
+        """Return AMP's loss scaler, where it is in use."""
         scaler = getattr(self.optim_wrapper, 'loss_scaler', None)
         return scaler if scaler is not None and scaler.is_enabled() else None
 
     def _loss_scale(self) -> Tensor | float:
-        """The factor against underflow that AMP puts on losses, and ``optim_wrapper.step`` takes off again."""
+        """Return the factor that AMP puts on losses, and that ``optim_wrapper.step`` takes off again."""
         scaler = self._loss_scaler
         if scaler is None:
             return 1.0
@@ -174,12 +174,12 @@ class SearchStep:
         return scaler.scale(torch.ones((), device=self.gradients.g_0.device))
 
     def _lower_loss_scale(self, gradient: Tensor) -> None:
-        """Where a gradient that AMP's loss scaler does not see has overflowed.
+        """Lower AMP's loss scale where a gradient that its scaler does not see has overflowed.
 
-        It sees those that the network steps on alone. S_val's, under the same scale, may be larger by far: then the
-        policy would never learn. A scale that the config fixes stays.
+        The scaler sees only those that the network steps on. S_val's, under the same scale, may be far larger, so that
+        the policy would never learn. A scale that the config fixes stays.
         """
         scaler = self._loss_scaler
-        fixed = getattr(self.optim_wrapper, '_scale_update_param', None) is not None
+        fixed = getattr(self.optim_wrapper, '_scale_update_param', None) is not None  # told nowhere else
         if scaler is not None and not fixed and not torch.isfinite(gradient).all():
             scaler.update(scaler.get_scale() * scaler.get_backoff_factor())

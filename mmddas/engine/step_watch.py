@@ -1,4 +1,4 @@
-"""What a search watches in its steps: whether the policy can learn from them, and whether they go too far."""
+"""Warnings and errors of a search about its steps: the policy cannot learn from them, or they overshoot."""
 
 from __future__ import annotations
 
@@ -8,21 +8,18 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
-from .checks.preconditions import check_whole_numbers
-
 # The cosine below which, on average, a step went too far; where they do it is -0.07 to -0.24 (research/results.md).
 OVERSHOT = 0.02
 
 
 class StepWatch:
-    """Counts the steps from which the policy could not learn, and warns of epochs whose steps overshoot.
+    """A count of the steps from which the policy could not learn, and a warning of epochs whose steps overshoot.
 
     Args:
         max_skipped_in_a_row: So many steps without an update, one after the other, end the search.
     """
 
     def __init__(self, max_skipped_in_a_row: int) -> None:
-        check_whole_numbers(max_skipped_in_a_row=max_skipped_in_a_row)
         self.max_skipped_in_a_row = max_skipped_in_a_row
         self.skipped_updates = 0
         self._in_a_row = 0
@@ -51,7 +48,7 @@ class StepWatch:
             )
 
     def end_epoch(self) -> None:
-        """Warn where the network's steps go beyond what the policy's gradients, which are first-order, describe."""
+        """Warn where the network's steps go beyond what first-order gradients of the policy describe."""
         cosines = torch.stack(self._cosines or [torch.zeros(())])
         cosines = cosines[cosines.isfinite()].double()
         self._cosines.clear()

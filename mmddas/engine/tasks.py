@@ -1,4 +1,3 @@
-"""What a policy is searched for."""
+"""The task of each default scope of MMEngine."""
 
-# What a default scope of MMEngine trains for.
 TASKS = dict(mmdet='detection', mmpretrain='classification')

@@ -2,7 +2,7 @@
 
 An export draws what the policy draws: an image is augmented with p_tp and gets N_o operations, or a listed
 sub-policy's, each with its probability. An operation that a library lacks becomes a draw that does nothing, so that the
-probabilities of the others stay as they are.
+others keep their probabilities.
 """
 
 from .albumentations import albumentations_transform, to_albumentations

@@ -1,4 +1,4 @@
-"""A policy in transforms of Albumentations."""
+"""Write a policy in transforms of Albumentations."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from mmddas import ops
 from mmddas.core import Candidate, PolicySchedule, PolicySnapshot
 from mmddas.ops.geometry import FILL
 
-from .common import Export, checked, drawn, left_out, magnitude
+from .common import Export, checked_options, choices, left_out, magnitude
 
 
 def to_albumentations(schedule: PolicySchedule, snapshot: PolicySnapshot) -> Export:
-    """What ``albumentations.from_dict`` reads; ``bbox_params`` are for the training to give.
+    """Return what ``albumentations.from_dict`` reads; the training gives ``bbox_params``.
 
     Raises:
         ImportError: Albumentations is not installed.
-        ValueError: As of :func:`to_mmdet`.
+        ValueError: As :func:`~mmddas.export.to_mmdet`.
     """
     import albumentations
 
-    options = checked(schedule)
+    options = checked_options(schedule)
 
-    def one(candidate: Candidate, prob: float | None = None) -> list | None:
+    def convert(candidate: Candidate, prob: float | None) -> list | None:
         # Its Cutout makes boxes smaller, and fails on small images. Its Equalize counts a level's own pixels among
         # those below it, so that what fills much of an image becomes far brighter.
         if candidate.op in ('Cutout', 'Equalize'):
@@ -31,19 +31,19 @@ def to_albumentations(schedule: PolicySchedule, snapshot: PolicySnapshot) -> Exp
         transform = albumentations_transform(candidate, 1.0 if prob is None else prob, options['interpolation'])
         return None if transform is None else [transform]
 
-    def choice(branches: Sequence[list], probs: Sequence[float]) -> object:
-        # OneOf takes the probability of each of its transforms for its weight.
+    def choose(branches: Sequence[list], probs: Sequence[float]) -> object:
+        # OneOf weights its transforms by their own probabilities.
         weighted = [
             albumentations.Sequential(branch or [albumentations.NoOp()], p=prob)
             for branch, prob in zip(branches, probs, strict=True)
         ]
         return albumentations.OneOf(weighted, p=1.0)
 
-    inner = drawn(schedule, snapshot, one, choice)
-    content = albumentations.to_dict(albumentations.Sequential(inner, p=snapshot.total_prob))
+    drawn = choices(schedule, snapshot, convert, choose)
+    content = albumentations.to_dict(albumentations.Sequential(drawn, p=snapshot.total_prob))
     differences = [
-        'an image shears about its centre, not about its top-left corner: by as much, and lies elsewhere',
-        'boxes are not truncated to whole pixels before they turn or shear, and differ by about a pixel',
+        'an image is sheared about its centre, not its top-left corner: by as much, but it lies elsewhere',
+        'boxes are not truncated to whole pixels before they are rotated or sheared: they differ by about a pixel',
         'AutoContrast rounds as PIL does in Albumentations, and overlooks pixels of 255: others differ by a grey level '
         'or two, or are stretched where they would not be',
         'Solarize has its threshold as a share of 255',
@@ -51,19 +51,18 @@ def to_albumentations(schedule: PolicySchedule, snapshot: PolicySnapshot) -> Exp
     if options['reference_size']:
         size = options['reference_size']
         differences.append(f'lengths in pixels are those for images of {size}, and do not grow with the image')
-    missing = left_out(snapshot, schedule, lambda candidate: one(candidate) is None)
-    return Export(content, missing, differences)
+    return Export(content, left_out(schedule, snapshot, convert), differences)
 
 
 def albumentations_transform(candidate: Candidate, prob: float = 1.0, interpolation: str = 'nearest') -> object | None:
-    """Albumentations' transform of the kind, applied with a probability; None where there is none."""
+    """Return Albumentations' transform for a candidate, applied with a probability; None where there is none."""
     import albumentations
 
     name, size = candidate.op, magnitude(candidate)
     same = dict(brightness=(1, 1), contrast=(1, 1), saturation=(1, 1), hue=(0, 0))
 
     def warp(make: Callable[[float], dict]) -> object:
-        """Either way with the same probability."""
+        """Warp either way with the same probability."""
         settings = dict(interpolation=ops.INTERPOLATIONS[interpolation], fill=FILL, p=1)
         both = [albumentations.Affine(**settings, **make(sign * size)) for sign in (1, -1)]
         return albumentations.OneOf(both, p=prob)

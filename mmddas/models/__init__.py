@@ -1,4 +1,4 @@
-"""Networks that the paper uses and MMPretrain lacks."""
+"""The networks that the paper uses and MMPretrain lacks."""
 
 from mmddas.compat import openmmlab  # noqa: F401  (first: it makes the others importable)
 

@@ -1,6 +1,6 @@
-"""ResNet-200, deeper than MMPretrain's ResNets. Importing this module imports MMPretrain's models.
+"""The ResNet-200, deeper than MMPretrain's ResNets.
 
-It is not imported with the package, for the sake of those who train detectors: configs name it,
+This module imports MMPretrain's models, which takes time, and is not imported with the package. A config names it:
 ``custom_imports = dict(imports=['mmddas', 'mmddas.models.resnet200'])``.
 """
 

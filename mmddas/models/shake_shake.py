@@ -1,15 +1,16 @@
-"""Shake-Shake networks (Gastaldi), which MMPretrain lacks."""
+"""The Shake-Shake networks (Gastaldi), which MMPretrain lacks."""
 
 import torch
+from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
-from .initialisation import BeginsAsOriginal
+from .initialisation import ORIGINAL
 
 
 class _Shake(torch.autograd.Function):
-    """alpha a + (1 - alpha) b going forward, beta in the place of alpha going backward; one number an image."""
+    """The mix alpha a + (1 - alpha) b, whose gradient has beta instead of alpha; both are numbers of an image."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, a: Tensor, b: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
@@ -23,7 +24,7 @@ class _Shake(torch.autograd.Function):
 
 
 def shake(a: Tensor, b: Tensor) -> Tensor:
-    """Mix two branches ``(N, C, H, W)``: an alpha of U(0, 1) for each image, and an independent beta backward."""
+    """Mix two branches ``(N, C, H, W)`` by an alpha from U(0, 1) for each image, and an independent beta backward."""
     shape = (len(a), 1, 1, 1)
     return _Shake.apply(a, b, a.new_empty(shape).uniform_(), a.new_empty(shape).uniform_())
 
@@ -40,7 +41,7 @@ def _branch(in_channels: int, channels: int, stride: int) -> nn.Sequential:
 
 
 class _Shortcut(nn.Module):
-    """Two paths of half the channels, the second one shifted by a pixel, so that a stride loses less."""
+    """A shortcut of two paths with half the channels each, one shifted by a pixel, so that a stride loses less."""
 
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -52,8 +53,8 @@ class _Shortcut(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x.relu()
         shifted = nn.functional.pad(x, (-1, 1, -1, 1))
-        step = self.stride
-        paths = self.conv1(x[..., ::step, ::step]), self.conv2(shifted[..., ::step, ::step])
+        step = slice(None, None, self.stride)
+        paths = self.conv1(x[..., step, step]), self.conv2(shifted[..., step, step])
         return self.norm(torch.cat(paths, dim=1))
 
 
@@ -72,22 +73,22 @@ class _Block(nn.Module):
 
 
 @MODELS.register_module()
-class ShakeShake(BeginsAsOriginal):
+class ShakeShake(BaseModule):
     """Shake-Shake depth 2xNd: residual blocks of two branches, mixed at random for every image.
 
-    In training the branches' share is drawn for each image, and again for its gradient; in evaluation it is 1/2.
+    In training a branch's share is drawn for each image, and again for its gradient; in evaluation it is 1/2.
 
     Source: Gastaldi, Shake-Shake regularization.
 
     Args:
         depth: Convolutions in the longest path, 6 n + 2; the papers' is 26.
         width: N of 2xNd, the channels of the first of three stages; even.
-        init_cfg: MMEngine's, in place of the original's initialisation.
+        init_cfg: MMEngine's; None: the original's initialisation.
 
     Input: images ``(N, 3, H, W)``. Output: a tuple of one feature map ``(N, 4 width, H / 4, W / 4)``.
 
     Raises:
-        ValueError: A depth that is not 6 n + 2, or a width that is not even.
+        ValueError: The depth is not 6 n + 2, or the width not even.
 
     Example:
         >>> model = dict(
@@ -98,9 +99,9 @@ class ShakeShake(BeginsAsOriginal):
     """
 
     def __init__(self, depth: int = 26, width: int = 96, init_cfg: dict | list | None = None) -> None:
-        super().__init__(init_cfg)
+        super().__init__(init_cfg or list(ORIGINAL))
         if depth < 8 or (depth - 2) % 6:
-            raise ValueError(f'The depth of a Shake-Shake network is 6 n + 2 (8, 14, 20, 26, ...), got {depth!r}')
+            raise ValueError(f'The depth of a Shake-Shake network must be 6 n + 2 (8, 14, 20, 26, ...), got {depth!r}')
         if width < 2 or width % 2:
             raise ValueError(f'The width of a Shake-Shake network must be an even number from 2 on, got {width!r}')
         self.stem = nn.Conv2d(3, 16, 3, padding=1)

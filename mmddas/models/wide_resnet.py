@@ -1,13 +1,14 @@
-"""Wide residual networks (Zagoruyko and Komodakis), which MMPretrain lacks."""
+"""The wide residual networks (Zagoruyko and Komodakis), which MMPretrain lacks."""
 
+from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from .initialisation import BeginsAsOriginal
+from .initialisation import ORIGINAL
 
 
 class _Block(nn.Module):
-    """BN, ReLU, convolution, twice; the shortcut is a 1x1 convolution where the shape changes."""
+    """A block of twice BN, ReLU and convolution; its shortcut is a 1x1 convolution where the shape changes."""
 
     def __init__(self, in_channels: int, channels: int, stride: int, dropout: float, bias: bool) -> None:
         super().__init__()
@@ -30,22 +31,22 @@ class _Block(nn.Module):
 
 
 @MODELS.register_module()
-class WideResNet(BeginsAsOriginal):
+class WideResNet(BaseModule):
     """WRN-depth-width: three stages of ``(depth - 4) / 6`` pre-activation blocks, for images of about 32x32.
 
     Source: Zagoruyko and Komodakis, Wide Residual Networks.
 
     Args:
         depth: Convolutions in the longest path; 6 n + 4.
-        width: Times the channels 16, 32, 64 of the three stages.
+        width: Factor of the channels 16, 32, 64 of the three stages.
         dropout: Probability of dropping an activation between a block's convolutions.
-        conv_bias: Convolutions with a bias, as in several augmentation papers' code; the original has none.
-        init_cfg: MMEngine's, in place of the original's initialisation.
+        conv_bias: Give the convolutions a bias, as several augmentation papers' code does; the original has none.
+        init_cfg: MMEngine's; None: the original's initialisation.
 
     Input: images ``(N, 3, H, W)``. Output: a tuple of one feature map ``(N, 64 width, H / 4, W / 4)``.
 
     Raises:
-        ValueError: A depth that is not 6 n + 4, or a width below 1.
+        ValueError: The depth is not 6 n + 4, or the width below 1.
 
     Example:
         >>> model = dict(
@@ -63,16 +64,15 @@ class WideResNet(BeginsAsOriginal):
         conv_bias: bool = False,
         init_cfg: dict | list | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__(init_cfg or list(ORIGINAL))
         if depth < 10 or (depth - 4) % 6:
-            raise ValueError(f'The depth of a wide ResNet is 6 n + 4 (10, 16, 22, 28, 40, ...), got {depth!r}')
+            raise ValueError(f'The depth of a wide ResNet must be 6 n + 4 (10, 16, 22, 28, 40, ...), got {depth!r}')
         if width < 1:
             raise ValueError(f'The width of a wide ResNet must be at least 1, got {width!r}')
-        num_blocks = (depth - 4) // 6
         self.stem = nn.Conv2d(3, 16, 3, padding=1, bias=conv_bias)
         blocks, in_channels = [], 16
         for stage, channels in enumerate((16 * width, 32 * width, 64 * width)):
-            for block in range(num_blocks):
+            for block in range((depth - 4) // 6):
                 stride = 2 if stage > 0 and block == 0 else 1
                 blocks.append(_Block(in_channels, channels, stride, dropout, conv_bias))
                 in_channels = channels

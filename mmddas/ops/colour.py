@@ -27,7 +27,7 @@ def identity(image: np.ndarray) -> np.ndarray:
 
 
 def _look_up_each(image: np.ndarray, tables: Sequence[np.ndarray]) -> np.ndarray:
-    """Map every channel through a table ``(256,)`` of its own."""
+    """Map each channel through its table ``(256,)``."""
     return cv2.LUT(image, _as_bytes(np.stack(tables, axis=1))[:, None, :])
 
 
@@ -70,7 +70,7 @@ def solarize_add(image: np.ndarray, addition: int) -> np.ndarray:
 
 
 def invert(image: np.ndarray) -> np.ndarray:
-    """The negative."""
+    """Make the negative."""
     return np.invert(image)
 
 
@@ -109,7 +109,7 @@ def _keep_rim(result: np.ndarray, image: np.ndarray, pixels: int) -> np.ndarray:
 
 
 def _sum_of(image: np.ndarray, size: int) -> np.ndarray:
-    """The sum of ``size`` x ``size`` pixels about each, uint16."""
+    """Sum ``size`` x ``size`` pixels about each, uint16."""
     return cv2.boxFilter(image, cv2.CV_16U, (size, size), normalize=False)
 
 
@@ -122,11 +122,11 @@ def sharpness(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def smooth(image: np.ndarray) -> np.ndarray:
-    """PIL's ``SMOOTH``: a mean of 3x3 pixels, the middle one five times; the border stays."""
+    """Take the mean of 3x3 pixels, the middle one five times, as PIL's ``SMOOTH``; the border stays."""
     return _keep_rim(cv2.addWeighted(image, 4 / 13, _sum_of(image, 3), 1 / 13, 0, dtype=cv2.CV_8U), image, 1)
 
 
 def blur(image: np.ndarray) -> np.ndarray:
-    """PIL's ``BLUR``: the mean of the rim of 5x5 pixels; a border of two pixels stays."""
+    """Take the mean of the rim of 5x5 pixels, as PIL's ``BLUR``; a border of two pixels stays."""
     rim = cv2.addWeighted(_sum_of(image, 5), 1 / 16, _sum_of(image, 3), -1 / 16, 0, dtype=cv2.CV_8U)
     return _keep_rim(rim, image, 2)

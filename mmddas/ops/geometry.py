@@ -26,60 +26,57 @@ TIE_BREAK = 1 + 1e-5
 
 
 def rotation(degrees: float, height: int, width: int) -> np.ndarray:
-    """Counter-clockwise about the image centre."""
+    """Rotate counter-clockwise about the image centre."""
     return cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
 
 
 def shift_x(pixels: float, height: int, width: int) -> np.ndarray:
-    """To the left by whole pixels."""
+    """Shift to the left by whole pixels."""
     return np.array([[1.0, 0.0, -int(pixels)], [0.0, 1.0, 0.0]])
 
 
 def shift_y(pixels: float, height: int, width: int) -> np.ndarray:
-    """Upwards by whole pixels."""
+    """Shift upwards by whole pixels."""
     return np.array([[1.0, 0.0, 0.0], [0.0, 1.0, -int(pixels)]])
 
 
 def shift_x_share(share: float, height: int, width: int) -> np.ndarray:
-    """To the left by a share of the width, to the nearest whole pixel."""
+    """Shift to the left by a share of the width, to the nearest whole pixel."""
     return shift_x(math.floor(share * width + 0.5), height, width)
 
 
 def shift_y_share(share: float, height: int, width: int) -> np.ndarray:
-    """Upwards by a share of the height, to the nearest whole pixel."""
+    """Shift upwards by a share of the height, to the nearest whole pixel."""
     return shift_y(math.floor(share * height + 0.5), height, width)
 
 
 def shear_x(slope: float, height: int, width: int) -> np.ndarray:
-    """Row y moves by ``-slope * y``; the top-left corner stays."""
+    """Move row y by ``-slope * y``; the top-left corner stays."""
     return np.array([[1.0, -slope * TIE_BREAK, 0.0], [0.0, 1.0, 0.0]])
 
 
 def shear_y(slope: float, height: int, width: int) -> np.ndarray:
-    """Column x moves by ``-slope * x``; the top-left corner stays."""
+    """Move column x by ``-slope * x``; the top-left corner stays."""
     return np.array([[1.0, 0.0, 0.0], [-slope * TIE_BREAK, 1.0, 0.0]])
 
 
 def flip_x(height: int, width: int) -> np.ndarray:
-    """Left and right exchanged."""
+    """Exchange left and right."""
     return np.array([[-1.0, 0.0, width - 1], [0.0, 1.0, 0.0]])
 
 
 def flip_y(height: int, width: int) -> np.ndarray:
-    """Top and bottom exchanged."""
+    """Exchange top and bottom."""
     return np.array([[1.0, 0.0, 0.0], [0.0, -1.0, height - 1]])
 
 
 def quarter_turn(height: int, width: int) -> np.ndarray:
-    """Counter-clockwise by 90 degrees about the image centre; a square image keeps all its pixels."""
+    """Rotate counter-clockwise by 90 degrees about the image centre; a square image keeps all its pixels."""
     return np.array([[0.0, 1.0, (width - height) / 2], [-1.0, 0.0, (width + height) / 2 - 1]])
 
 
 def zoom(factor: float, right: float, down: float, height: int, width: int) -> np.ndarray:
-    """Larger by ``factor`` (smaller below 1); 0 to 1 is how far the image lies to the right and down in the frame.
-
-    Of a larger one it is how far the frame lies in the image.
-    """
+    """Zoom by ``factor``; ``right`` and ``down``, 0 to 1, place the smaller image in the frame, or the frame in it."""
     # On pixel edges the image begins at (1 - factor) times a share of the frame, and indices lie half a pixel off.
     half = (factor - 1) / 2
     return np.array(
@@ -88,7 +85,7 @@ def zoom(factor: float, right: float, down: float, height: int, width: int) -> n
 
 
 def _corner_shear(slope: float) -> tuple[float, float]:
-    """The slope and the offset at the first pixel, as PIL's numbers of 16 binary places have them.
+    """Return the slope and the offset at the first pixel, rounded to 16 binary places as PIL's.
 
     A sample often lies half-way between two pixels; PIL's last place decides then. cv2 has 10 places: a bit less than
     half of its last one keeps the decision.
@@ -99,13 +96,13 @@ def _corner_shear(slope: float) -> tuple[float, float]:
 
 
 def corner_shear_x(slope: float, height: int, width: int) -> np.ndarray:
-    """:func:`shear_x` about the corner of the corner pixel, as PIL has it, in place of that pixel's centre."""
+    """Do as :func:`shear_x` does, about the corner of the first pixel as PIL, not about its centre."""
     slope, start = _corner_shear(slope)
     return np.array([[1.0, -slope, -start], [0.0, 1.0, 0.0]])
 
 
 def corner_shear_y(slope: float, height: int, width: int) -> np.ndarray:
-    """:func:`shear_y` about the corner of the corner pixel, as PIL has it, in place of that pixel's centre."""
+    """Do as :func:`shear_y` does, about the corner of the first pixel as PIL, not about its centre."""
     slope, start = _corner_shear(slope)
     return np.array([[1.0, 0.0, 0.0], [-slope, 1.0, -start]])
 
@@ -138,7 +135,7 @@ def warp(
 
 
 def _shifted(image: np.ndarray, right: int, down: int, fill: tuple[int, ...]) -> np.ndarray:
-    """What :func:`cv2.warpAffine` gives for a shift by whole pixels, in a tenth of its time."""
+    """Shift by whole pixels, in a tenth of the time of :func:`cv2.warpAffine`, with its result."""
     left, right, top, bottom = max(right, 0), max(-right, 0), max(down, 0), max(-down, 0)
     height, width = image.shape[:2]
     kept = image[bottom : height - top, right : width - left]
@@ -146,7 +143,7 @@ def _shifted(image: np.ndarray, right: int, down: int, fill: tuple[int, ...]) ->
 
 
 def _sheared(image: np.ndarray, slope: float, right: float, fill: tuple[int, ...]) -> np.ndarray:
-    """What :func:`cv2.warpAffine` gives where row y moves by ``slope * y + right``, to the nearest pixel."""
+    """Move row y by ``slope * y + right``, to the nearest pixel, with the result of :func:`cv2.warpAffine`."""
     places = np.rint((-slope * np.arange(len(image)) - right) * (1 << PLACES)).astype(np.int64)
     width, filling = image.shape[1], fill[: image.shape[2]] if image.ndim == 3 else fill[:1]
     if image.dtype.kind in 'iu':  # as OpenCV takes numbers that the image cannot hold
@@ -171,13 +168,13 @@ def _sheared(image: np.ndarray, slope: float, right: float, fill: tuple[int, ...
 
 
 def on_edges(matrix: np.ndarray) -> np.ndarray:
-    """The same map for coordinates on pixel edges, as boxes, polygons and homographies have them."""
+    """Return the same map for coordinates on pixel edges, as boxes, polygons and homographies have them."""
     (a, b, right), (c, d, down) = matrix.tolist()
     return np.array([[a, b, right + 0.5 - (a + b) / 2], [c, d, down + 0.5 - (c + d) / 2]])
 
 
 class _BoxMap(NamedTuple):
-    """What an affine map does to boxes: their envelopes are ``linear @ box + offset``."""
+    """An affine map of boxes: their envelopes are ``linear @ box + offset``."""
 
     linear: np.ndarray  # (4, 4)
     offset: np.ndarray  # (4,)
@@ -201,9 +198,9 @@ def _box_map(*matrix: float) -> _BoxMap:
 def warp_boxes(
     boxes: np.ndarray, matrix: np.ndarray, height: int, width: int, whole_pixels: bool = False
 ) -> np.ndarray:
-    """Envelopes ``(N, 4)`` of the moved boxes' four corners, clipped to the image.
+    """Return envelopes ``(N, 4)`` of the moved boxes' four corners, clipped to the image.
 
-    With ``whole_pixels`` as the reference has them, truncated before an operation that turns or shears.
+    With ``whole_pixels`` boxes are truncated before an operation that turns or shears, as the reference does.
     """
     if len(boxes) == 0:
         return boxes

@@ -1,8 +1,8 @@
-"""What an operation is, the table of all operations, and how one is applied to an image and its boxes.
+"""The table of operations, and how one is applied to an image and its boxes.
 
-An operation is a short function and a row of data: how its level becomes a magnitude, whether its sign
-is random, whether it acts on the image or on the content of single boxes. What is random is drawn
-first; what follows is the same function for pixels, boxes and masks.
+An operation is a short function and a row of data: how its level becomes a magnitude, whether its sign is random,
+whether it acts on the image or on the content of single boxes. What is random is drawn first; what follows is the same
+function for pixels, boxes and masks.
 """
 
 import functools
@@ -28,10 +28,25 @@ INTERPOLATIONS = {'nearest': cv2.INTER_NEAREST, 'bilinear': cv2.INTER_LINEAR}
 
 
 class Move(NamedTuple):
-    """Where an operation moved pixels: those of ``region`` (None: the image) by ``matrix``, in its own indices."""
+    """A move of the pixels of ``region`` (None: the image) by ``matrix``, in the region's own indices."""
 
     matrix: np.ndarray
     region: Region | None
+
+
+class Options(NamedTuple):
+    """Settings that all operations of a policy share.
+
+    Args:
+        box_prob: Chance of every box to be acted on, for the ``*_Only_BBoxes`` operations.
+        interpolation: ``'nearest'``, as the reference, or ``'bilinear'``, for the warps.
+        reference_size: Magnitudes in pixels grow with ``max(H, W) / reference_size``; 0 or None leaves them as the
+            reference has them, made for images of about 640 pixels.
+    """
+
+    box_prob: float = 1 / 3
+    interpolation: str = 'nearest'
+    reference_size: int | None = 0
 
 
 @dataclass(frozen=True)
@@ -59,7 +74,7 @@ class Operation:
         image_size: The magnitude is a length in pixels of an image of this size, always scaled to the image at hand.
         interpolation: How an affine map samples pixels, whatever is asked for; None: as is asked for.
         whole_pixels: Boxes that an affine map moves are truncated to whole pixels first, as Zoph et al.'s are.
-        fill: What patches, and pixels that an affine map leaves uncovered, become.
+        fill: The colour of patches, and of pixels that an affine map leaves uncovered.
         tasks: The search-space families that list it.
     """
 
@@ -78,13 +93,11 @@ class Operation:
     tasks: tuple[str, ...] = ('detection',)
 
     def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise ValueError(f'Operation {self.name!r}: kind is {self.kind!r}, expected one of {sorted(_KINDS)}')
-        if self.interpolation is not None and self.interpolation not in INTERPOLATIONS:
-            raise ValueError(
-                f'Operation {self.name!r}: interpolation is {self.interpolation!r}, expected None or one of '
-                f'{sorted(INTERPOLATIONS)}'
-            )
+        for field, known in (('kind', list(_KINDS)), ('interpolation', [None, *INTERPOLATIONS])):
+            if getattr(self, field) not in known:
+                raise ValueError(
+                    f'Operation {self.name!r}: {field} is {getattr(self, field)!r}, expected one of {known}'
+                )
 
     @property
     def takes_level(self) -> bool:
@@ -121,17 +134,17 @@ def register(*operations: Operation) -> None:
 
 
 def get(name: str) -> Operation:
-    """The operation of that name; ValueError with the known ones otherwise."""
+    """Return the operation of that name; ValueError with the known ones otherwise."""
     if name not in OPERATIONS:
         raise ValueError(
             f'Unknown operation {name!r:.80}. Known: {", ".join(OPERATIONS)}. '
-            'An operation of your own has to be registered with mmddas.ops.register in every process.'
+            'Register your own operations with mmddas.ops.register, in every process.'
         )
     return OPERATIONS[name]
 
 
 def list_ops(task: str = 'detection') -> list[Operation]:
-    """The operations of a task, in the table's order; their ``name``, ``takes_level``, ``signed`` and ``moves_boxes``.
+    """List the operations of a task, in the table's order.
 
     Raises:
         ValueError: No operation belongs to ``task``.
@@ -149,28 +162,36 @@ def check_candidates(candidates: Iterable) -> None:
         get(candidate.op).check_level(candidate.level)
 
 
-def _colour(image, operation, magnitudes, region, boxes, rng, interpolation):  # noqa: ANN001
+_Action = tuple[Operation, tuple[float, ...], np.ndarray, np.random.Generator, int]
+"""An operation with its magnitude (or none), boxes, generator, interpolation; a plain tuple, made in a tenth of a named
+one's time: operations on small images take 2 to 10 us."""
+
+
+def _colour(action: _Action, image: np.ndarray) -> tuple[np.ndarray, None]:
+    operation, magnitudes, _, _, _ = action
     return operation.function(image, *magnitudes), None
 
 
 @functools.lru_cache(maxsize=1024)
 def _matrix(function: Callable, *arguments: float) -> np.ndarray:
-    """What an affine operation's function gives; on small images, making it takes as long as moving the pixels."""
+    """Return an affine map's matrix; on small images, making it takes as long as moving the pixels."""
     matrix = np.array(function(*arguments), float)
     matrix.flags.writeable = False
     return matrix
 
 
-def _affine(image, operation, magnitudes, region, boxes, rng, interpolation):  # noqa: ANN001
+def _affine(action: _Action, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    operation, magnitudes, _, rng, interpolation = action
     if operation.draws:
         draws = rng.random(operation.draws).tolist()
         matrix = np.array(operation.function(*magnitudes, *draws, *image.shape[:2]), float)
     else:
         matrix = _matrix(operation.function, *magnitudes, *image.shape[:2])
-    return warp(image, matrix, operation.fill, interpolation), Move(matrix, region)
+    return warp(image, matrix, operation.fill, interpolation), matrix
 
 
-def _patch(image, operation, magnitudes, region, boxes, rng, interpolation):  # noqa: ANN001
+def _patch(action: _Action, image: np.ndarray) -> tuple[np.ndarray, None]:
+    operation, magnitudes, boxes, rng, _ = action
     patch = operation.function(*magnitudes, *image.shape[:2], boxes, rng)
     if patch is None:
         return image, None
@@ -180,11 +201,12 @@ def _patch(image, operation, magnitudes, region, boxes, rng, interpolation):  # 
     return image, None
 
 
+# Each returns the changed image and, where pixels have moved, the matrix.
 _KINDS = {'colour': _colour, 'affine': _affine, 'patch': _patch}
 
 
 def box_region(box: Sequence[float], height: int, width: int) -> Region | None:
-    """The pixels of a box, its last row and column included as in the reference; None where it has no area."""
+    """Return the pixels of a box, its last row and column included as in the reference; None without an area."""
     if box[0] >= box[2] or box[1] >= box[3]:
         return None
     x1, y1 = max(int(box[0]), 0), max(int(box[1]), 0)
@@ -211,20 +233,17 @@ def _check(image: np.ndarray, boxes: np.ndarray | None) -> np.ndarray:
 def apply_with_moves(
     name: str,
     image: np.ndarray,
-    boxes: np.ndarray | None = None,
-    *,
-    level: float | None = None,
+    boxes: np.ndarray | None,
+    level: float | None,
+    rng: np.random.Generator,
+    options: Options,
     sign: int | None = None,
-    box_prob: float = 1 / 3,
-    rng: np.random.Generator | None = None,
-    interpolation: str = 'nearest',
-    reference_size: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray, list[Move]]:
-    """:func:`apply` that also returns the moves made, in order, for whatever else has to follow the pixels."""
+    """Do as :func:`apply` does; return the moves of pixels too, in order, for whatever else has to follow them."""
     operation = get(name)
     operation.check_level(level)
     boxes = _check(image, boxes)
-    rng = np.random.default_rng() if rng is None else rng
+    box_prob, interpolation, reference_size = options
     height, width = image.shape[:2]
 
     magnitudes = ()
@@ -236,16 +255,16 @@ def apply_with_moves(
         if operation.signed:
             magnitude *= (-1 if rng.random() < 0.5 else 1) if sign is None else sign
         magnitudes = (magnitude,)
-    act = _KINDS[operation.kind]
     if interpolation not in INTERPOLATIONS:
         raise ValueError(f'interpolation must be one of {sorted(INTERPOLATIONS)}, got {interpolation!r:.80}')
-    how = INTERPOLATIONS[operation.interpolation or interpolation]
+    act = _KINDS[operation.kind]
+    action = operation, magnitudes, boxes, rng, INTERPOLATIONS[operation.interpolation or interpolation]
 
     if not operation.per_box:
-        result, move = act(image, operation, magnitudes, None, boxes, rng, how)
-        if move is None:
+        result, matrix = act(action, image)
+        if matrix is None:
             return result, boxes, []
-        return result, warp_boxes(boxes, move.matrix, height, width, operation.whole_pixels), [move]
+        return result, warp_boxes(boxes, matrix, height, width, operation.whole_pixels), [Move(matrix, None)]
 
     result, moves = image.copy(), []
     # One draw per box, whether or not it has pixels: which boxes are chosen does not depend on their places.
@@ -255,9 +274,9 @@ def apply_with_moves(
             continue
         x1, y1, x2, y2 = region
         content = result[y1:y2, x1:x2]
-        content[:], move = act(content, operation, magnitudes, region, boxes, rng, how)
-        if move is not None:
-            moves.append(move)
+        content[:], matrix = act(action, content)
+        if matrix is not None:
+            moves.append(Move(matrix, region))
     return result, boxes, moves
 
 
@@ -281,11 +300,8 @@ def apply(
         boxes: ``(N, 4)`` x1, y1, x2, y2 in pixels; None means none.
         level: 0..10, for the operations that take one; None for the others.
         sign: +1 or -1 forces the random sign of a signed operation.
-        box_prob: Chance of every box to be acted on, for the ``*_Only_BBoxes`` operations.
         rng: Where all randomness comes from; a fresh one if None.
-        interpolation: ``'nearest'``, as the reference, or ``'bilinear'``, for the warps.
-        reference_size: Magnitudes in pixels grow with ``max(H, W) / reference_size``; None leaves them as the
-            reference has them, made for images of about 640 pixels.
+        box_prob, interpolation, reference_size: See :class:`Options`.
 
     Returns:
         The image, uint8 of the same shape (the same object where nothing changed), and the boxes as float32,
@@ -297,30 +313,24 @@ def apply(
 
     Source: Zoph et al., Learning Data Augmentation Strategies for Object Detection, appendix.
     """
-    result, boxes, _ = apply_with_moves(
-        name,
-        image,
-        boxes,
-        level=level,
-        sign=sign,
-        box_prob=box_prob,
-        rng=rng,
-        interpolation=interpolation,
-        reference_size=reference_size,
-    )
-    return result, boxes
+    rng = np.random.default_rng() if rng is None else rng
+    options = Options(box_prob, interpolation, reference_size)
+    return apply_with_moves(name, image, boxes, level, rng, options, sign)[:2]
 
 
-def move_mask(mask: np.ndarray, move: Move, fill: int = 0) -> np.ndarray:
-    """Move a mask or label map ``(H, W)`` as the operation moved the image; uncovered pixels become ``fill``."""
-    if move.region is None:
-        return warp(mask, move.matrix, fill)
-    x1, y1, x2, y2 = move.region
-    moved = mask.copy()
-    moved[y1:y2, x1:x2] = warp(np.ascontiguousarray(mask[y1:y2, x1:x2]), move.matrix, fill)
-    return moved
+def move_mask(mask: np.ndarray, *moves: Move, fill: int = 0) -> np.ndarray:
+    """Move a mask or label map ``(H, W)`` as the image was moved; uncovered pixels become ``fill``."""
+    for matrix, region in moves:
+        if region is None:
+            mask = warp(mask, matrix, fill)
+        else:
+            x1, y1, x2, y2 = region
+            content = warp(np.ascontiguousarray(mask[y1:y2, x1:x2]), matrix, fill)
+            mask = mask.copy()
+            mask[y1:y2, x1:x2] = content
+    return mask
 
 
 def homography(move: Move) -> np.ndarray:
-    """The move of the whole image as a ``(3, 3)`` matrix on pixel-edge coordinates, MMDetection's convention."""
+    """Return a move of the image as a ``(3, 3)`` matrix on pixel-edge coordinates, MMDetection's convention."""
     return np.vstack([on_edges(move.matrix), [0.0, 0.0, 1.0]])

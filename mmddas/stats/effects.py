@@ -93,7 +93,9 @@ class Findings:
         text = f'{count} (false discovery rate {FALSE_DISCOVERY_RATE:.0%})'
         text += f': {"; ".join(groups)}' if groups else ''
         ahead = self._next(epochs)
-        return text + (f'. {ahead[0]} would be after {ahead[1]} epochs, if its effect stays as it is' if ahead else '')
+        if ahead:
+            text += f'. {ahead[0]} would be significant after {ahead[1]} epochs, if its effect stays as it is'
+        return text
 
     def _next(self, epochs: int) -> tuple[str, int] | None:
         """Return the operation that is next to become significant, and after how many epochs; None: no effect."""

@@ -1,6 +1,6 @@
 """Transforms that apply a policy, without OpenMMLab: on NumPy, OpenCV and PyTorch."""
 
-from .applied_policy import DEFAULT_OPTIONS, AppliedPolicy
+from .applied_policy import AppliedPolicy
 from .policy_transform import PolicyTransform
 
-__all__ = ['DEFAULT_OPTIONS', 'AppliedPolicy', 'PolicyTransform']
+__all__ = ['AppliedPolicy', 'PolicyTransform']

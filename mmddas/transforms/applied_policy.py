@@ -1,4 +1,4 @@
-"""A policy in use: which probabilities are in force, what an image gets, and what becomes of it and its boxes."""
+"""A policy in use: the probabilities in force, the draw for an image, and its application to image and boxes."""
 
 from __future__ import annotations
 
@@ -14,26 +14,20 @@ from mmddas import ops
 from mmddas.core import Candidate, ListedOperation, PolicyFileError, PolicySchedule, PolicySnapshot, load_policy
 from mmddas.core.validation import is_number
 
-# What every operation is told beside its level.
-DEFAULT_OPTIONS = dict(box_prob=1 / 3, interpolation='nearest', reference_size=0)
-
 _GOLDEN_RATIO = 0.6180339887498949
 
 
 class AppliedPolicy:
-    """What transforms that apply a policy share, whatever their samples look like.
+    """The common part of transforms that apply a policy, whatever their samples look like.
 
     Args:
         policy: A policy file, a name, the content of a file as a dict, a schedule, or None: there is none yet.
-        box_prob: Chance of every box to be acted on by the ``*_Only_BBoxes`` operations. None: as searched, else 1/3.
-        interpolation: ``'nearest'`` or ``'bilinear'`` for the warps. None: as searched, else ``'nearest'``.
-        reference_size: Lengths in pixels grow with the image's longer side over this; 0 keeps the reference's pixels.
-            None: as searched, else 0.
+        box_prob, interpolation, reference_size: See :class:`~mmddas.ops.Options`. None: as searched, else its default.
         min_box_size: Width and height in pixels below which a moved box is dropped.
         channel_order: Of the images: ``'bgr'`` or ``'rgb'``.
 
     Raises:
-        ValueError: One of them is not what it should be; :class:`~mmddas.core.PolicyFileError` for a policy.
+        ValueError: An argument is wrong; :class:`~mmddas.core.PolicyFileError` for a policy.
     """
 
     no_policy = 'give it one'
@@ -67,7 +61,7 @@ class AppliedPolicy:
         """Take a policy, in any form that the constructor takes, before data workers are started."""
         self.schedule, searched = self._read(policy)
         given = {key: value for key, value in self._given_options.items() if value is not None}
-        self.options = _checked_options(searched | given)
+        self._options = _checked_options(searched | given)
 
     def set_progress(self, epoch: int, max_epochs: int, data_pass: int | None = None) -> None:
         """Tell every copy of the transform, in this process and in data workers, how far the training is.
@@ -81,8 +75,13 @@ class AppliedPolicy:
         self._progress.share_memory_().copy_(told)  # a deep copy does not share
 
     @property
+    def options(self) -> dict:
+        """Return the options of operations, as a policy's file has them."""
+        return self._options._asdict()
+
+    @property
     def snapshot(self) -> PolicySnapshot:
-        """The probabilities in force."""
+        """Return the probabilities in force."""
         return self._snapshot(*self._progress.tolist()[:2])
 
     def _snapshot(self, epoch: int, max_epochs: int) -> PolicySnapshot:
@@ -102,10 +101,10 @@ class AppliedPolicy:
     def chosen(
         self, uniform: Callable[[], float], make_rng: Callable[[], np.random.Generator]
     ) -> tuple[list[Candidate | ListedOperation], np.random.Generator] | None:
-        """What the next image gets in the epoch that it is, and the generator for its operations; None: nothing.
+        """Draw the next image's operations, in the epoch at hand, and return their generator too; None: no operation.
 
         Args:
-            uniform: Gives a number in [0, 1), for whether the image is augmented.
+            uniform: Gives a number in [0, 1), which decides whether the image is augmented.
             make_rng: Called only where it is.
         """
         epoch, max_epochs, data_pass = self._progress.tolist()
@@ -121,7 +120,7 @@ class AppliedPolicy:
     def draw(
         self, snapshot: PolicySnapshot, rng: np.random.Generator, shift: float = 0.0
     ) -> list[Candidate | ListedOperation]:
-        """What an image that is augmented gets, by ``rng``'s numbers, moved by ``shift`` around [0, 1)."""
+        """Draw an augmented image's operations by ``rng``'s numbers, moved by ``shift`` around [0, 1)."""
         return snapshot.draw(
             self.schedule.space, lambda: (rng.random() + shift) % 1, lambda name: ops.get(name).per_box
         )
@@ -134,7 +133,7 @@ class AppliedPolicy:
         rng: np.random.Generator,
         check: Callable[[str], None] = lambda name: None,
     ) -> tuple[np.ndarray, np.ndarray | None, list[ops.Move]]:
-        """One sub-policy on an image ``(H, W, 3)`` uint8 of ``channel_order``, and its boxes ``(N, 4)`` xyxy.
+        """Apply a sub-policy to an image ``(H, W, 3)`` uint8 of ``channel_order``, and its boxes ``(N, 4)`` xyxy.
 
         A listed operation acts on each box with its own probability times ``box_prob``. ``check`` is called with the
         name of each operation before it acts.
@@ -146,29 +145,27 @@ class AppliedPolicy:
         moves = []
         for candidate in sub_policy:
             check(candidate.op)
-            options = self.options
+            options = self._options
             if isinstance(candidate, ListedOperation):
-                options = options | dict(box_prob=options['box_prob'] * candidate.prob)
-            image, boxes, new_moves = ops.apply_with_moves(
-                candidate.op, image, boxes, level=candidate.level, rng=rng, **options
-            )
+                options = options._replace(box_prob=options.box_prob * candidate.prob)
+            image, boxes, new_moves = ops.apply_with_moves(candidate.op, image, boxes, candidate.level, rng, options)
             moves += new_moves
         return self.bgr(image), boxes, moves
 
     def kept(self, boxes: np.ndarray) -> np.ndarray:
-        """Which of the boxes ``(N, 4)`` xyxy are large enough to stay: ``(N,)`` bool."""
+        """Return which of the boxes ``(N, 4)`` xyxy are large enough to stay: ``(N,)`` bool."""
         return (boxes[:, 2:] - boxes[:, :2] >= self.min_box_size).all(axis=1)
 
     def bgr(self, image: np.ndarray) -> np.ndarray:
-        """From the channel order of the images to BGR, as operations and files have it; or back."""
+        """Turn the images' channel order into BGR, as operations and files have it; or back."""
         return image if self.channel_order == 'bgr' else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
 
-    def default_space(self) -> str:
-        """The search space that a generated policy has without naming one."""
+    def default_space(self) -> str | None:
+        """Return the search space of a generated policy that names none; None: it has to name one."""
         return 'detection'
 
     def _read(self, policy: str | os.PathLike | dict | PolicySchedule | None) -> tuple[PolicySchedule | None, dict]:
-        """A schedule, and the options of operations that it was searched with."""
+        """Return a schedule, and the options of operations that it was searched with."""
         if policy is None:
             return None, {}
         source = f'the policy of {type(self).__name__}'
@@ -193,23 +190,23 @@ class AppliedPolicy:
 
 
 def _plain(value: object) -> object:
-    """Config's dicts, lists and tuples as JSON has them."""
+    """Turn a config's dicts, lists and tuples into JSON's."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _checked_options(given: object) -> dict:
-    """The options of operations, those that are not given by default; ValueError for what is no such option."""
-    if not isinstance(given, dict) or not set(given) <= set(DEFAULT_OPTIONS):
-        raise ValueError(f'Operation options are a dict with some of {list(DEFAULT_OPTIONS)}, got {given!r:.80}')
-    options = DEFAULT_OPTIONS | given
-    if not (is_number(options['box_prob']) and 0 <= options['box_prob'] <= 1):
-        raise ValueError(f'box_prob must lie in 0..1, got {options["box_prob"]!r:.80}')
-    if not isinstance(options['interpolation'], str) or options['interpolation'] not in ops.INTERPOLATIONS:
+def _checked_options(given: object) -> ops.Options:
+    """Return the options of operations, by default those of :class:`~mmddas.ops.Options`; ValueError for others."""
+    if not isinstance(given, dict) or not set(given) <= set(ops.Options._fields):
+        raise ValueError(f'Operation options are a dict with some of {list(ops.Options._fields)}, got {given!r:.80}')
+    options = ops.Options(**given)
+    if not (is_number(options.box_prob) and 0 <= options.box_prob <= 1):
+        raise ValueError(f'box_prob must lie in 0..1, got {options.box_prob!r:.80}')
+    if not isinstance(options.interpolation, str) or options.interpolation not in ops.INTERPOLATIONS:
         raise ValueError(
-            f'interpolation must be one of {sorted(ops.INTERPOLATIONS)}, got {options["interpolation"]!r:.80}'
+            f'interpolation must be one of {sorted(ops.INTERPOLATIONS)}, got {options.interpolation!r:.80}'
         )
-    if not (is_number(options['reference_size']) and options['reference_size'] >= 0):
-        raise ValueError(f'reference_size must be at least 0, got {options["reference_size"]!r:.80}')
+    if not (is_number(options.reference_size) and options.reference_size >= 0):
+        raise ValueError(f'reference_size must be at least 0, got {options.reference_size!r:.80}')
     return options

@@ -1,4 +1,4 @@
-"""A policy as a transform for any training in PyTorch: torchvision's conventions, and no OpenMMLab."""
+"""A policy as a transform for any training in PyTorch, with torchvision's conventions and without OpenMMLab."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ class PolicyTransform(AppliedPolicy):
 
     Args:
         policy: A policy file, a name (``'zoph_v1'``, ``'trivialaugment'``, ...; see
-            :func:`~mmddas.core.load_policy`), the content of a file as a dict, or a schedule.
+            :func:`~mmddas.core.load_policy`), the content of a file as a dict, or a schedule. A generated policy that
+            names no search space is of ``'detection'``.
         epochs: How many the training has; a schedule is stretched over them. None: as many as were searched.
         channel_order: Of arrays and tensors; ``'bgr'`` for arrays of OpenCV's.
         generator: Where random numbers come from; a data worker's copy is seeded anew, with the worker's seed. None:
@@ -102,7 +103,7 @@ class PolicyTransform(AppliedPolicy):
         self.set_progress(min(epoch, self.epochs - 1), self.epochs)
 
     def __call__(self, *inputs: object) -> object:
-        """What went in, augmented; several inputs come back as a tuple."""
+        """Augment the inputs; several come back as a tuple."""
         given = inputs[0] if len(inputs) == 1 else inputs
         sample = self._sample(given)  # also of what stays as it is: what is wrong is refused at once
         chosen = self.chosen(self._uniform, self._rng)
@@ -111,7 +112,7 @@ class PolicyTransform(AppliedPolicy):
     def augment(
         self, given: object, sub_policy: Iterable[Candidate | ListedOperation], rng: np.random.Generator
     ) -> object:
-        """``given`` after these operations, one after the other: what a search makes its views of.
+        """Apply these operations, one after the other, as a search does for its views.
 
         Args:
             given: An image, or a structure with one, as of a call with one argument.
@@ -141,10 +142,12 @@ class PolicyTransform(AppliedPolicy):
         )
         whole = [move for move in moves if move.region is None]
         kept = self.kept(boxes) if sample.boxes is not None and whole else None
-        return sample.changed(image, boxes, kept, lambda layer, fill: _follow(layer, moves, fill), self.mask_fill)
+        return sample.changed(
+            image, boxes, kept, lambda layer, fill: ops.move_mask(layer, *moves, fill=fill), self.mask_fill
+        )
 
     def _numbers(self) -> torch.Generator | None:
-        """The generator, seeded anew in a data worker: copies of it would all draw alike, in every epoch."""
+        """Return the generator, seeded anew in a data worker: copies would all draw alike, in every epoch."""
         worker = get_worker_info()
         if self.generator is not None and worker is not None and self._worker != worker.seed:
             begun = torch.randint(2**62, (), generator=self.generator).item()
@@ -162,16 +165,7 @@ class PolicyTransform(AppliedPolicy):
 
     def __repr__(self) -> str:
         snapshots = len(self.schedule)
-        told = (
-            f'{snapshots} snapshots over {self.epochs} epochs'
-            if snapshots > 1
-            else f'p_tp {self.snapshot.total_prob:g}'
-        )
+        told = f'p_tp {self.snapshot.total_prob:g}'
+        if snapshots > 1:
+            told = f'{snapshots} snapshots over {self.epochs} epochs'
         return f'{type(self).__name__}({str(self.source)!r}: {told}, {len(self.schedule.space.candidates)} candidates)'
-
-
-def _follow(layer: np.ndarray, moves: list[ops.Move], fill: int) -> np.ndarray:
-    """A mask or label map ``(H, W)``, moved as the pixels were."""
-    for move in moves:
-        layer = ops.move_mask(layer, move, fill)
-    return layer

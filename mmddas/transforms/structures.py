@@ -1,4 +1,4 @@
-"""What is an image, a box, a mask in the nested inputs of a transform, and the same structure with others."""
+"""The images, boxes and masks in the nested inputs of a transform, found and replaced."""
 
 from __future__ import annotations
 
@@ -15,22 +15,10 @@ from torch import Tensor
 from mmddas import ops
 
 PER_BOX_KEYS = (
-    'labels',
-    'label',
-    'masks',
-    'area',
-    'iscrowd',
-    'scores',
-    'id',
-    'ids',
-    'category',
-    'categories',
-    'category_id',
-    'category_ids',
-    'difficult',
-    'truncated',
+    *('labels', 'label', 'masks', 'area', 'iscrowd', 'scores', 'id', 'ids'),
+    *('category', 'categories', 'category_id', 'category_ids', 'difficult', 'truncated'),
 )
-"""What data sets keep beside boxes, one entry a box."""
+"""Keys under which data sets keep one entry a box."""
 
 _HORIZONTAL = ('XYXY', 'XYWH', 'CXCYWH')
 _UNMOVABLE = ('keypoints', 'gt_keypoints', 'segmentation')
@@ -41,7 +29,7 @@ _IMAGES = 'a PIL image, a uint8 array (H, W, 3) or a uint8 tensor (3, H, W)'
 
 
 def _kind(value: object, module: str, name: str) -> bool:
-    """Whether it is of a class of a package that need not be installed: if nobody has imported it, it is not."""
+    """Return whether it is of a class of a package that need not be installed: not if nobody has imported it."""
     kind = getattr(sys.modules.get(module), name, None)
     return kind is not None and isinstance(value, kind)
 
@@ -54,8 +42,10 @@ def _is_tv(value: object, name: str) -> bool:
     return _kind(value, 'torchvision.tv_tensors', name)
 
 
+# Own code: ``torch.utils._pytree`` is private, takes subclasses of dict and other mappings for leaves, and does not
+# replace a container as a whole.
 def _leaves(node: object, path: _Path = ()) -> Iterator[tuple[_Path, object]]:
-    """What is not a container, with its place, in order. Lists of numbers are leaves."""
+    """Yield all that is no container, with its place, in order. Lists of numbers are leaves."""
     if isinstance(node, Mapping):
         for key, value in node.items():
             yield from _leaves(value, (*path, key))
@@ -67,14 +57,13 @@ def _leaves(node: object, path: _Path = ()) -> Iterator[tuple[_Path, object]]:
 
 
 def _is_numbers(node: object) -> bool:
-    """Whether it is a list of numbers, or of lists of them."""
-    if not isinstance(node, (list, tuple)) or not node:
-        return False
-    return all(isinstance(part, (int, float)) or _is_numbers(part) for part in node)
+    """Return whether it is a list of numbers, or of lists of them."""
+    listed = isinstance(node, (list, tuple)) and len(node) > 0
+    return listed and all(isinstance(part, (int, float)) or _is_numbers(part) for part in node)
 
 
 def _key(path: _Path) -> object:
-    """What a place is called: its last key, whatever lists there are within."""
+    """Return the last key on the way to a place, whatever lists there are within."""
     return next((step for step in reversed(path) if not isinstance(step, int)), None)
 
 
@@ -85,7 +74,7 @@ def _at(node: object, path: _Path) -> object:
 
 
 def _replaced(node: object, values: dict[_Path, object], path: _Path = ()) -> object:
-    """A copy of the containers, with other values at some places."""
+    """Copy the containers, with other values at some places."""
     if path in values:
         return values[path]
     if isinstance(node, Mapping):
@@ -102,7 +91,7 @@ def _replaced(node: object, values: dict[_Path, object], path: _Path = ()) -> ob
 
 
 class Sample:
-    """A call's inputs, looked through.
+    """The inputs of a call: where image, boxes and masks are.
 
     Args:
         given: Any nesting of dicts, lists and tuples.
@@ -147,20 +136,20 @@ class Sample:
         return any(_is_tv(value, name) for name in names) or _key(path) in _MASKS or value.ndim < 3 and len(path) > 0
 
     def _is_mask(self, path: _Path) -> bool:
-        """Whether plain numbers are masks of the image: by their key, or as entries of boxes."""
+        """Return whether plain numbers are masks of the image, by their key."""
         value = self._leaves[path]
         if _key(path) not in _MASKS or not isinstance(value, (Tensor, np.ndarray)) or value.ndim < 2:
             return False
         height, width = self._size()
         if tuple(value.shape[-2:]) != (height, width):
             raise ValueError(
-                f'{_places([path])} has the shape {tuple(value.shape)} beside an image of {height}x{width} pixels: '
-                'masks are (N, H, W), label maps (H, W)'
+                f'{_places([path])} has the shape {tuple(value.shape)}, and the image {height}x{width} pixels: masks '
+                'must be (N, H, W), label maps (H, W)'
             )
         return True
 
     def _size(self) -> tuple[int, int]:
-        """Of the image: height and width."""
+        """Return the image's height and width."""
         value = self._leaves[self._image_path]
         if _is_pil(value):
             return value.height, value.width
@@ -191,9 +180,7 @@ class Sample:
         return found[0] if found else (None, '')
 
     def _read_boxes(self) -> np.ndarray:
-        value = self._leaves[self._box_path]
-        place = _places([self._box_path])
-        values = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+        values, place = _array(self._leaves[self._box_path]), _places([self._box_path])
         if not values.size:
             return np.zeros((0, 4), np.float32)
         if values.ndim != 2 or values.shape[1] != 4 or values.dtype.kind not in 'iuf':
@@ -204,26 +191,14 @@ class Sample:
         return _to_corners(values.astype(np.float32), self._format)
 
     def _find_per_box(self, per_box_keys: Sequence[str]) -> list[_Path]:
-        """Places of what has one entry a box: in the dict that holds the boxes."""
+        """Find the places with one entry per box, in the dict that holds the boxes."""
         if self._box_path is None:
             return []
         *around, _ = self._box_path
         holder = _at(self.given, around)
         number = len(self.boxes)
         if not isinstance(holder, Mapping):
-            parts = {(*around, index): value for index, value in enumerate(holder)}  # lists of strings are no leaves
-            known = self._image_path, self._box_path  # nor what holds them
-            beside = [
-                p
-                for p, value in (self._leaves | parts).items()
-                if not any(place[: len(p)] == p for place in known) and _length(value) == number
-            ]
-            if beside and number:
-                raise ValueError(
-                    f'boxes at {_places([self._box_path])} have {number} entries, and so has what is at '
-                    f'{_places(beside)}: put boxes and what belongs to them into one dict, dict(boxes=..., '
-                    'labels=...), so that they can leave together'
-                )
+            self._check_nothing_beside_boxes({(*around, index): value for index, value in enumerate(holder)})
             return []
         found = []
         for key, value in holder.items():
@@ -235,20 +210,35 @@ class Sample:
                     found.append(path)
                 elif key in per_box_keys:
                     raise ValueError(
-                        f'{_places([path])} has {_length(value)} entries beside {number} boxes; if it has none a box, '
-                        'leave its key out of per_box_keys'
+                        f'{_places([path])} has {_length(value)} entries, and there are {number} boxes: give one entry '
+                        'for each box, or leave its key out of per_box_keys'
                     )
         return found
 
+    def _check_nothing_beside_boxes(self, parts: dict[_Path, object]) -> None:
+        """Raise ValueError where boxes that are in no dict have company of as many entries, which could not leave."""
+        number, known = len(self.boxes), (self._image_path, self._box_path)
+        beside = [
+            path
+            for path, value in (self._leaves | parts).items()  # lists of strings are no leaves
+            if _length(value) == number and not any(place[: len(path)] == path for place in known)
+        ]
+        if beside and number:
+            raise ValueError(
+                f'boxes at {_places([self._box_path])} have {number} entries, and so has what is at {_places(beside)}: '
+                'put boxes and what belongs to them into one dict, dict(boxes=..., labels=...), so that they can leave '
+                'together'
+            )
+
     def image(self, channel_order: str) -> np.ndarray:
-        """``(H, W, 3)`` uint8, a copy in ``channel_order``, which arrays and tensors have; PIL's is RGB."""
+        """Return ``(H, W, 3)`` uint8, a copy in ``channel_order``, which arrays and tensors have; PIL's is RGB."""
         value, self._channel_order = self._leaves[self._image_path], channel_order
         if _is_pil(value):
             array = np.array(value)
             return array if channel_order == 'rgb' else np.ascontiguousarray(array[..., ::-1])
         if isinstance(value, np.ndarray):
             return np.ascontiguousarray(value)
-        planes = value.detach().cpu().as_subclass(Tensor).contiguous().numpy()
+        planes = np.ascontiguousarray(_array(value))
         return cv2.merge(tuple(planes))  # many times faster than a copy with exchanged axes
 
     def _check_image(self) -> None:
@@ -260,7 +250,7 @@ class Sample:
             return
         size = 2 if isinstance(value, np.ndarray) else 0
         if value.dtype not in (np.uint8, torch.uint8) or value.ndim != 3 or value.shape[size] != 3:
-            advice = 'put PolicyTransform before what makes floats of it (ToTensor, ToDtype, Normalize, ...)'
+            advice = 'put PolicyTransform before transforms that make floats of it (ToTensor, ToDtype, Normalize, ...)'
             if value.dtype in (np.uint8, torch.uint8):
                 advice = 'it takes one image at a time, in colour'
             raise ValueError(f'expected {_IMAGES}, found {value.dtype} {tuple(value.shape)}; {advice}')
@@ -292,7 +282,7 @@ class Sample:
         follow: Callable[[np.ndarray, int], np.ndarray],
         mask_fill: int,
     ) -> object:
-        """The structure with another image, and what has followed it.
+        """Return the structure with another image, and all that has followed it.
 
         Args:
             image: As :meth:`image` gives it.
@@ -304,11 +294,9 @@ class Sample:
         values = {self._image_path: self._image_like(image)}
         for path in self._masks:
             per_box = _key(path) == 'masks' or any(path[: len(place)] == place for place in self._per_box)
-            values[path] = _moved_layers(
-                self._leaves.get(path, _at(self.given, path)), follow, 0 if per_box else mask_fill
-            )
+            values[path] = _moved_layers(self._leaves[path], follow, 0 if per_box else mask_fill)
         if kept is not None:
-            values[self._box_path] = self._boxes_like(boxes[kept], image.shape[:2], kept)
+            values[self._box_path] = self._boxes_like(boxes[kept], image.shape[:2])
             for path in self._per_box:
                 within = {place[len(path) :]: value for place, value in values.items() if place[: len(path)] == path}
                 values[path] = _selected(_replaced(_at(self.given, path), within), kept)
@@ -321,18 +309,15 @@ class Sample:
             return sys.modules['PIL.Image'].fromarray(rgb)
         if isinstance(value, np.ndarray):
             return image
-        tensor = torch.from_numpy(np.stack(cv2.split(image))).to(value.device)
-        return sys.modules['torchvision.tv_tensors'].wrap(tensor, like=value) if _is_tv(value, 'Image') else tensor
+        return _like(torch.from_numpy(np.stack(cv2.split(image))), value)
 
-    def _boxes_like(self, corners: np.ndarray, size: tuple[int, int], kept: np.ndarray) -> object:
+    def _boxes_like(self, corners: np.ndarray, size: tuple[int, int]) -> object:
         value = self._leaves[self._box_path]
         found = _from_corners(corners, self._format)
         if isinstance(value, Tensor):
             whole = not value.dtype.is_floating_point
-            tensor = torch.from_numpy(found.round() if whole else found).to(value.device, value.dtype)
-            if not _is_tv(value, 'BoundingBoxes'):
-                return tensor
-            return sys.modules['torchvision.tv_tensors'].wrap(tensor, like=value, canvas_size=size)
+            tensor = torch.from_numpy(found.round() if whole else found).to(value.dtype)
+            return _like(tensor, value, canvas_size=size)
         if isinstance(value, np.ndarray):
             return (found.round() if value.dtype.kind in 'iu' else found).astype(value.dtype)
         whole = all(isinstance(number, int) for box in value for number in box)
@@ -356,8 +341,18 @@ def _from_corners(corners: np.ndarray, box_format: str) -> np.ndarray:
     return np.concatenate([first, size], axis=1)
 
 
+def _array(value: object) -> np.ndarray:
+    return value.detach().cpu().as_subclass(Tensor).numpy() if isinstance(value, Tensor) else np.asarray(value)
+
+
+def _like(tensor: Tensor, value: Tensor, **settings) -> Tensor:
+    """Return a tensor on the device of ``value``, as a plain one or as one of torchvision's, whatever that is."""
+    tensor, module = tensor.to(value.device), sys.modules.get('torchvision.tv_tensors')
+    return tensor if type(value) is Tensor or module is None else module.wrap(tensor, like=value, **settings)
+
+
 def _length(value: object) -> int | None:
-    """How many entries; None for what has none."""
+    """Count the entries; None where there are none to count."""
     if isinstance(value, (Tensor, np.ndarray)):
         return len(value) if value.ndim else None
     return len(value) if isinstance(value, (list, tuple)) else None
@@ -365,29 +360,23 @@ def _length(value: object) -> int | None:
 
 def _selected(value: object, kept: np.ndarray) -> object:
     if isinstance(value, Tensor):
-        found = value.as_subclass(Tensor)[torch.from_numpy(kept).to(value.device)]
-        module = sys.modules.get('torchvision.tv_tensors')
-        return found if type(value) is Tensor or module is None else module.wrap(found, like=value)
+        return _like(value.as_subclass(Tensor)[torch.from_numpy(kept).to(value.device)], value)
     if isinstance(value, np.ndarray):
         return value[kept]
     return type(value)(entry for entry, keep in zip(value, kept.tolist(), strict=True) if keep)
 
 
 def _moved_layers(value: object, follow: Callable[[np.ndarray, int], np.ndarray], fill: int) -> object:
-    """Masks ``(..., H, W)``, each layer moved, of the type and number type that they had."""
-    is_tensor = isinstance(value, Tensor)
-    array = value.detach().cpu().as_subclass(Tensor).numpy() if is_tensor else np.asarray(value)
+    """Move each layer of masks ``(..., H, W)``, which keep their type and number type."""
+    array = _array(value)
     # OpenCV has few types; labels of 64 bits fit into 32. What is true or false has no number for what is neither.
     small, fill = (array.astype(np.uint8), 0) if array.dtype == bool else (array, fill)
     small = small.astype(np.int32) if small.dtype in (np.int64, np.uint32, np.uint64) else small
     layers = [follow(np.ascontiguousarray(layer), fill) for layer in small.reshape(-1, *small.shape[-2:])]
     moved = np.stack(layers).reshape(array.shape).astype(array.dtype) if layers else array
-    if not is_tensor:
-        return moved
-    tensor = torch.from_numpy(moved).to(value.device)
-    return sys.modules['torchvision.tv_tensors'].wrap(tensor, like=value) if type(value) is not Tensor else tensor
+    return _like(torch.from_numpy(moved), value) if isinstance(value, Tensor) else moved
 
 
 def _places(paths: Sequence[_Path]) -> str:
-    """Places as a user would write them."""
+    """Name places as a user would write them."""
     return ' and '.join('inputs' + ''.join(f'[{step!r}]' for step in path) for path in paths)

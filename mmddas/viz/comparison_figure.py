@@ -33,7 +33,7 @@ def _figure(comparison: Comparison) -> Figure:
         values = [*row.values.values()]
         axes.plot(values, [place + 0.18] * len(values), 'o', markersize=3.5, color='0.6', zorder=2)
         difference = row.difference
-        told = difference is not None and math.isfinite(difference.low) and difference.beyond_chance
+        told = difference is not None and math.isfinite(difference.low) and difference.is_significant
         colour = 'tab:blue' if told else '0.25'
         # The mean over the seeds that both have: the difference is about these.
         centre = row.mean if difference is None or reference is None else reference.mean + difference.mean

@@ -1,7 +1,8 @@
-"""A policy in one figure: p_tp over the search, the candidates that moved most, and the last p_o in full."""
+"""Draw a policy: p_tp and p_o over the epochs of the search, the last p_o in full, and its evidence."""
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,45 +31,38 @@ COLOURMAP = LinearSegmentedColormap.from_list('multiples', ['#2166AC', '#92C5DE'
 DARK = 0.45  # luminance of cells below which their number is white
 DASHED = (0, (4, 3))
 
-# Inches: letters and cells keep their size, whatever the number of operations and levels.
+# In inches: letters and cells keep their size, whatever the number of operations and levels.
 DPI = 110
 MARGIN, TITLE, HEADING, AXIS = 0.2, 0.75, 0.35, 0.55
 TICKS, CURVES, LETTER = 0.65, 4.6, 0.07
-CELL, MAX_GRID, BARS, SHARES, EFFECTS = 0.46, 8.0, 2.1, 0.6, 2.1
+CELL, MAX_GRID, BARS, SUMS, EFFECTS = 0.46, 8.0, 2.1, 0.6, 2.1
 MIN_BODY, MIN_ROW, MAX_ROW = 5.6, 0.235, 0.5
 TOTAL_PROB_SHARE = 0.28
 LABEL_GAP, MIN_NAMES = 0.17, 1.6
 MIN_CELL_WITH_TEXT = 0.38
 
-# A policy that has hardly moved shall look like it: smallest spans of p_tp and of the multiples of uniform,
-# and the multiples at which colours are saturated, at least and at most.
+# A policy that has hardly moved must look like it: the smallest spans of p_tp and of the multiples of uniform, and the
+# least and greatest multiple at which colours are saturated.
 MIN_TOTAL_PROB_SPAN, MIN_MULTIPLE_SPAN = 0.04, 0.1
 MIN_SATURATION, MAX_SATURATION = 2.0, 8.0
-# Multiples beyond this or below its inverse ask for a logarithmic axis; all below FLOOR is shown as FLOOR.
+# Multiples beyond this, or below its inverse, need a logarithmic axis; FLOOR is the smallest one shown.
 LINEAR_UP_TO, FLOOR = 1.5, 1 / 16
 
 
 def draw_policy(schedule: PolicySchedule, path: str | os.PathLike) -> None:
     """Draw p_tp over the epochs, leading and trailing candidates, the last p_o by operation and level, its evidence.
 
-    Probabilities of candidates are shown as multiples of the uniform probability 1/K. Operations that do not stand out
-    from noise are grey, where the search has kept its evidence. The file is written
-    atomically; Matplotlib's global state (pyplot) is not touched.
+    Probabilities of candidates are multiples of the uniform probability 1/K. If the policy has evidence, operations
+    without a significant effect are grey. The file is written atomically.
 
     Args:
         schedule: The policy, with one snapshot at least.
         path: Where to write; the suffix gives the format (``.png``, ``.pdf``, ``.svg``).
 
     Raises:
-        ValueError: The schedule is empty, or the suffix is none of Matplotlib's formats.
+        ValueError: The schedule is empty, or Matplotlib does not know the format.
     """
-    if not schedule.snapshots:
-        raise ValueError('The schedule is empty: nothing has been searched yet')
-    _save(_figure(schedule), path)
-
-
-def _save(figure: Figure, path: str | os.PathLike) -> None:
-    """Write a figure atomically; ValueError where the suffix is no format."""
+    figure = _figure(schedule)
     known = sorted(figure.canvas.get_supported_filetypes())
     suffix = Path(path).suffix.lstrip('.').lower()
     if suffix not in known:
@@ -77,19 +71,29 @@ def _save(figure: Figure, path: str | os.PathLike) -> None:
         figure.savefig(temporary, format=suffix)
 
 
+def history_svg(schedule: PolicySchedule) -> bytes:
+    """Draw the left part of :func:`draw_policy`, p_tp and candidates over the epochs, as the content of an SVG file."""
+    curves = _curves(schedule)
+    canvas = Canvas(MARGIN + TICKS + CURVES + _labels_width(curves), HEADING + MIN_BODY + AXIS + MARGIN)
+    _draw_history(canvas, HEADING, MIN_BODY, schedule, curves)
+    file = io.BytesIO()
+    canvas.figure.savefig(file, format='svg')
+    return file.getvalue()
+
+
 @dataclass(frozen=True)
 class Grid:
-    """Final p_o by operation and level, as multiples of uniform; operations sorted, the most favoured first.
+    """Final p_o by operation and level, as multiples of uniform; operations sorted, the most probable first.
 
-    ``cells``: ``(operations, levels)``, NaN where an operation lacks the level. ``means`` and ``shares``:
-    mean multiple and summed probability of every operation. ``place``: row and column of a candidate.
+    ``cells``: ``(operations, levels)``, NaN if an operation lacks the level. ``means`` and ``summed_probs``: mean
+    multiple and summed probability of every operation. ``place``: row and column of each candidate.
     """
 
     ops: list[str]
     levels: list[float | None]
     cells: np.ndarray
     means: np.ndarray
-    shares: np.ndarray
+    summed_probs: np.ndarray
     place: dict[int, tuple[int, int]]
 
     @classmethod
@@ -109,7 +113,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Curve:
-    """A candidate that is drawn by name."""
+    """The look of a candidate that is drawn by name."""
 
     index: int
     label: str
@@ -118,11 +122,11 @@ class Curve:
 
 
 class Canvas:
-    """A figure of a size in inches, on which axes are placed in inches from the top left."""
+    """A figure whose axes and texts are placed in inches from the top left."""
 
-    def __init__(self, width: float, height: float, dpi: int = DPI) -> None:
+    def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
-        self.figure = Figure(figsize=(width, height), dpi=dpi, facecolor='white')
+        self.figure = Figure(figsize=(width, height), dpi=DPI, facecolor='white')
         FigureCanvasAgg(self.figure)
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
@@ -137,30 +141,25 @@ class Canvas:
 
 
 def _figure(schedule: PolicySchedule) -> Figure:
-    grid, curves = Grid.of(schedule), _curves(schedule)
+    curves = _curves(schedule)
+    grid = Grid.of(schedule)
     row = float(np.clip(MIN_BODY / len(grid.ops), MIN_ROW, MAX_ROW))
     grid_width = min(CELL * len(grid.levels), MAX_GRID)
     body = max(MIN_BODY, row * len(grid.ops))
-    labels = LETTER * max(len(curve.label) for curve in curves) + 2 * MARGIN
     names = max(LETTER * max(map(len, grid.ops)), MIN_NAMES)
-    top, left = TITLE + HEADING, MARGIN + TICKS + CURVES + labels + names
+    top, left = TITLE + HEADING, MARGIN + TICKS + CURVES + _labels_width(curves) + names
     findings = schedule.findings
     effects = EFFECTS + MARGIN if findings else 0
-    canvas = Canvas(left + grid_width + MARGIN + BARS + SHARES + effects + MARGIN, top + body + AXIS + MARGIN)
+    canvas = Canvas(left + grid_width + MARGIN + BARS + SUMS + effects + MARGIN, top + body + AXIS + MARGIN)
     _draw_title(canvas, schedule)
 
-    upper = TOTAL_PROB_SHARE * body
-    lower_top = top + upper + HEADING + AXIS / 2
-    lower = top + body - lower_top
-    _draw_total_prob(canvas.axes(MARGIN + TICKS, top, CURVES, upper), schedule)
-    _draw_curves(canvas.axes(MARGIN + TICKS, lower_top, CURVES, lower), schedule, curves, LABEL_GAP / lower)
-
+    _draw_history(canvas, top, body, schedule, curves)
     rows = row * len(grid.ops)
     _draw_grid(canvas.axes(left, top, grid_width, rows), grid, curves, names)
     left += grid_width + MARGIN
     _draw_bars(canvas.axes(left, top, BARS, rows), grid, findings)
     if findings:
-        _draw_effects(canvas.axes(left + BARS + SHARES + MARGIN, top, EFFECTS, rows), grid, findings)
+        _draw_effects(canvas.axes(left + BARS + SUMS + MARGIN, top, EFFECTS, rows), grid, findings)
     return canvas.figure
 
 
@@ -173,7 +172,9 @@ def _draw_title(canvas: Canvas, schedule: PolicySchedule) -> None:
 
 
 def _curves(schedule: PolicySchedule) -> list[Curve]:
-    """The leading and trailing candidates, the most probable first."""
+    """Choose the leading and trailing candidates, the most probable first; ValueError for an empty schedule."""
+    if not schedule.snapshots:
+        raise ValueError('The schedule is empty: nothing has been searched yet')
     candidates, probs = schedule.space.candidates, schedule.snapshots[-1].op_probs
     order = np.argsort(-probs, kind='stable').tolist()
     num_leading = min(NUM_LEADING, -(-len(order) * NUM_LEADING // (NUM_LEADING + NUM_TRAILING)))
@@ -187,8 +188,12 @@ def _curves(schedule: PolicySchedule) -> list[Curve]:
     ]
 
 
+def _labels_width(curves: list[Curve]) -> float:
+    return LETTER * max(len(curve.label) for curve in curves) + 2 * MARGIN
+
+
 def _colours(indices: list[int]) -> list[str]:
-    """A colour each, by the candidate's index as far as possible, to keep its colour over the epochs."""
+    """Choose a colour for each, by the candidate's index if possible, so that it keeps its colour over the epochs."""
     taken: dict[int, str] = {}
     for index in sorted(indices):
         wish = index % len(LEADING_COLOURS)
@@ -203,7 +208,7 @@ def _short(multiple: float) -> str:
 
 
 def _heading(axes: Axes, text: str, left: float = 0.0) -> None:
-    """A heading, ``left`` inches to the left of the axes."""
+    """Write a heading above the axes, beginning ``left`` inches to their left."""
     axes.annotate(
         text,
         (0, 1),
@@ -224,14 +229,14 @@ def _epoch_axis(axes: Axes, num_epochs: int) -> None:
 def _limits(
     values: np.ndarray, min_span: float, lowest: float = -np.inf, highest: float = np.inf
 ) -> tuple[float, float]:
-    """Limits of an axis that shows all values, spans enough and stays within what is possible."""
+    """Compute the limits of an axis that shows all values, spans ``min_span`` and stays within the range."""
     low, high = float(values.min()), float(values.max())
     missing = max(min_span - (high - low), 0) / 2 + 0.06 * max(high - low, min_span)
     return max(low - missing, lowest), min(high + missing, highest)
 
 
 def _scale_multiples(axes: Axes, direction: str, multiples: np.ndarray) -> None:
-    """Scale the x or y axis for multiples of uniform: twice and half are equally far from 1."""
+    """Scale the x or y axis for multiples of uniform, with twice and half equally far from 1."""
     axis, low, high = getattr(axes, f'{direction}axis'), float(multiples.min()), float(multiples.max())
     if max(high, 1 / max(low, FLOOR)) <= LINEAR_UP_TO:  # as good as logarithmic, and with round ticks
         axes.set(**{f'{direction}lim': _limits(np.array([low, 1, high]), MIN_MULTIPLE_SPAN)})
@@ -247,9 +252,18 @@ def _scale_multiples(axes: Axes, direction: str, multiples: np.ndarray) -> None:
 
 
 def _as_multiple(value: float, position: int | None = None) -> str:
-    """A power of two as ``8`` or ``1/8``."""
+    """Format a power of two, as ``8`` or ``1/8``."""
     text = f'{value:g}' if value >= 1 else f'1/{1 / value:g}'
     return f'≤{text}' if value == FLOOR else text
+
+
+def _draw_history(canvas: Canvas, top: float, body: float, schedule: PolicySchedule, curves: list[Curve]) -> None:
+    """Draw p_tp above the candidates, over the epochs, ``body`` inches high together."""
+    upper = TOTAL_PROB_SHARE * body
+    lower_top = top + upper + HEADING + AXIS / 2
+    lower = top + body - lower_top
+    _draw_total_prob(canvas.axes(MARGIN + TICKS, top, CURVES, upper), schedule)
+    _draw_curves(canvas.axes(MARGIN + TICKS, lower_top, CURVES, lower), schedule, curves, LABEL_GAP / lower)
 
 
 def _draw_total_prob(axes: Axes, schedule: PolicySchedule) -> None:
@@ -273,7 +287,7 @@ def _draw_total_prob(axes: Axes, schedule: PolicySchedule) -> None:
 
 
 def _draw_curves(axes: Axes, schedule: PolicySchedule, curves: list[Curve], label_gap: float) -> None:
-    """Leading and trailing candidates over all the others; ``label_gap``: share of the axes' height."""
+    """Draw leading and trailing candidates over all others; ``label_gap`` is a share of the axes' height."""
     probs = np.array([snapshot.op_probs for snapshot in schedule.snapshots])  # (T, K)
     multiples = np.maximum(probs * len(schedule.space), FLOOR)
     epochs = np.arange(1, len(multiples) + 1)
@@ -303,7 +317,7 @@ def _draw_curves(axes: Axes, schedule: PolicySchedule, curves: list[Curve], labe
 
 
 def _label_curves(axes: Axes, curves: list[Curve], multiples: np.ndarray, gap: float) -> None:
-    """Names at the right end of the curves, moved apart where they would touch."""
+    """Write names at the right end of the curves, moved apart if they would touch."""
     to_axes = axes.transData + axes.transAxes.inverted()
     ends = to_axes.transform([(axes.dataLim.x1, multiples[curve.index]) for curve in curves])
     for curve, (start, end), place in zip(curves, ends, _apart(ends[:, 1].tolist(), gap), strict=True):
@@ -319,7 +333,7 @@ def _label_curves(axes: Axes, curves: list[Curve], multiples: np.ndarray, gap: f
 
 
 def _apart(heights: list[float], gap: float) -> list[float]:
-    """Falling heights, moved up to be ``gap`` apart, then down to stay below 1."""
+    """Move falling heights up to be ``gap`` apart, then down to stay below 1."""
     places = list(heights)
     for i in range(len(places) - 2, -1, -1):
         places[i] = max(places[i], places[i + 1] + gap)
@@ -329,7 +343,7 @@ def _apart(heights: list[float], gap: float) -> list[float]:
 
 
 def _colour(multiples: np.ndarray, all_multiples: np.ndarray) -> np.ndarray:
-    """RGBA of multiples of uniform, on a logarithmic scale that is symmetric about uniform."""
+    """Colour multiples of uniform, as RGBA, on a logarithmic scale that is symmetric about uniform."""
     logs = np.log2(np.maximum(all_multiples[np.isfinite(all_multiples)], 1 / MAX_SATURATION))
     reach = np.clip(np.abs(logs).max(), np.log2(MIN_SATURATION), np.log2(MAX_SATURATION))
     logs = np.log2(np.maximum(multiples, 1 / MAX_SATURATION))
@@ -341,7 +355,7 @@ def _cell(row: int, column: int) -> Rectangle:
 
 
 def _draw_grid(axes: Axes, grid: Grid, curves: list[Curve], names: float) -> None:
-    """``names``: the width of the operations' names, in inches."""
+    """Draw p_o by operation and level; ``names`` is the width of the operations' names in inches."""
     colours = _colour(grid.cells, grid.cells)
     present = np.argwhere(np.isfinite(grid.cells)).tolist()
     fills = [colours[row, column] for row, column in present]
@@ -366,7 +380,7 @@ def _draw_grid(axes: Axes, grid: Grid, curves: list[Curve], names: float) -> Non
 
 
 def _draw_bars(axes: Axes, grid: Grid, findings: Findings | None) -> None:
-    """Operations over all their levels: mean multiple as a bar, summed probability as a number."""
+    """Draw the operations over all of their levels: mean multiple as a bar, summed probability as a number."""
     rows = np.arange(len(grid.ops))
     means = np.maximum(grid.means, FLOOR)
     colours = _colour(means, grid.cells)
@@ -378,9 +392,9 @@ def _draw_bars(axes: Axes, grid: Grid, findings: Findings | None) -> None:
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_yticks([])
     axes.spines['left'].set_visible(False)
-    for row, share in zip(rows, grid.shares, strict=True):
+    for row, prob in zip(rows, grid.summed_probs, strict=True):
         axes.annotate(
-            f'{share:.1%}',
+            f'{prob:.1%}',
             (1, row),
             xycoords=('axes fraction', 'data'),
             xytext=(6, 0),
@@ -389,16 +403,16 @@ def _draw_bars(axes: Axes, grid: Grid, findings: Findings | None) -> None:
             fontsize=8,
         )
     axes.set_xlabel('mean over levels, times uniform', fontsize=9)
-    _heading(axes, 'Operations, and their shares')
+    _heading(axes, 'Operations, and their p_o')
 
 
 def _in_order(findings: Findings, grid: Grid, values: np.ndarray) -> np.ndarray:
-    """Values of the operations in the order of the grid's rows."""
+    """Sort values of the operations by the grid's rows."""
     return values[[findings.operations.index(op) for op in grid.ops]]
 
 
 def _draw_effects(axes: Axes, grid: Grid, findings: Findings) -> None:
-    """Effects of operations with 95% intervals, over the band in which they lie for 95% of operations without any."""
+    """Draw effects with 95% intervals, over the band that holds 95% of operations without an effect."""
     effects = findings.operation_effects
     columns = effects.effect, effects.half_widths, effects.significant()
     effect, half, found = (_in_order(findings, grid, column) for column in columns)
@@ -415,4 +429,4 @@ def _draw_effects(axes: Axes, grid: Grid, findings: Findings) -> None:
     axes.set_yticks([])
     axes.spines['left'].set_visible(False)
     axes.set_xlabel('helps  <  effect  >  hurts', fontsize=9)
-    _heading(axes, f'Evidence: {found.sum()} of {len(rows)} stand out')
+    _heading(axes, f'Evidence: {found.sum()} of {len(rows)} significant')

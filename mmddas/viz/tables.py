@@ -1,15 +1,26 @@
-"""Tables for the terminal."""
+"""Tables for the terminal and the log, laid out by Rich."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+from collections.abc import Sequence
 
-from mmddas.datasets.class_counts import ClassCounts, class_rows
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
 
-def class_table(parts: Mapping[str, ClassCounts]) -> str:
-    """:func:`class_rows` as indented text, columns under each other."""
-    rows = class_rows(parts)
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ['  '.join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
-    return '\n'.join(f'  {line}' for line in lines)
+def text_table(rows: Sequence[Sequence[str]], left: int = 1, indent: int = 0) -> str:
+    """Lay out rows of cells as plain text: the first ``left`` columns flush left, the others flush right.
+
+    Lines are as long as they need to be, so that logs and files hold all columns.
+    """
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in range(len(rows[0])):
+        table.add_column(justify='left' if column < left else 'right', no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console = Console(file=io.StringIO(), width=10_000, color_system=None)
+    console.print(Padding(table, (0, 0, 0, indent)))
+    return '\n'.join(line.rstrip() for line in console.file.getvalue().splitlines())

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CONFIG = str(ROOT / 'configs/ddas/retinanet_thin_shapes.py')
+POLICY = str(ROOT / 'research/policies/cifar10_rotated_wrn40x2.json')
 
 
 @pytest.fixture(scope='module')
@@ -37,6 +38,7 @@ def data(tmp_path_factory) -> list[str]:
     ('name', 'arguments', 'printed'),
     [
         ('agreement.py', [CONFIG, '--epochs', '1', '--only', 'fused optimizer'], ['fused optimizer', 'log p_o']),
+        ('operation_bars.py', [POLICY, '--out', 'operations.png', '--epochs', '1', '12'], ['operations.png']),
         ('noise.py', ['--steps', '20', '--runs', '2'], ['ShrinkageEstimator', 'Color in']),
         ('record.py', [CONFIG, '--out', 'record.npz', '--work-dir', 'record'], ['steps along 13 directions']),
         ('reliability.py', [CONFIG, '--seeds', '0', '--records', 'records', '--shuffles', '1'], ['past 0.98']),

@@ -50,6 +50,18 @@ def test_a_table_needs_no_openmmlab():
     assert not {'mmengine', 'mmcv', 'mmdet', 'mmpretrain'} & {*names}
 
 
+def test_an_export_says_what_differs_and_replaces_no_file(tmp_path, monkeypatch, capsys):
+    out = tmp_path / 'zoph_v1.py'
+    monkeypatch.setattr(sys, 'argv', ['mmddas', 'export', 'zoph_v1', '--to', 'mmdet', '--out', str(out)])
+    mmddas_cli.main()
+    printed, text = capsys.readouterr().out, out.read_text()
+    assert printed.endswith(f'{out}\n') and 'Differs: MMDetection rounds every magnitude' in printed
+    assert text.startswith('# zoph_v1 (final) for mmdet: ') and '\npolicy = dict(' in text
+    with pytest.raises(SystemExit, match='2'):
+        mmddas_cli.main()
+    assert f'{out} exists already' in capsys.readouterr().err and out.read_text() == text
+
+
 @pytest.mark.parametrize('name', COMMANDS)
 def test_the_help_of_a_command_has_an_example_and_its_options_are_explained(name):
     parser = command_parser(name, f'mmddas {name}')

@@ -83,7 +83,7 @@ def test_every_policy_is_trained_with_at_every_seed_once(compare):
     load_policy('uniform').save('mine/policy.json')
     arguments = ('--policies', 'none', 'uniform', 'mine/policy.json', '--seeds', '2', '--jobs', '2')
     status, printed = compare(*arguments)
-    assert status == 0 and 'Better than none beyond chance: ' in printed
+    assert status == 0 and 'Significantly better than none: ' in printed
     assert trained() == ['mine_policy.json 0', 'mine_policy.json 1', 'none 0', 'none 1', 'uniform 0', 'uniform 1']
     rows = list(csv.DictReader((results() / 'comparison.csv').open()))
     assert len(rows) == 6 and {row['policy'] for row in rows} == {'none', 'uniform', 'mine/policy.json'}
@@ -126,14 +126,15 @@ def test_what_fails_is_named_tried_again_and_in_no_average(compare):
     for _ in range(2):
         status, printed = compare('--policies', 'none', 'zoph_v1', '--seeds', '2')
         assert (
-            'zoph_v1, seed 1: ' in status and 'Not in it, since they failed or are not run: zoph_v1, seed 1.' in printed
+            'zoph_v1, seed 1: ' in status
+            and 'Missing, since they failed or have not been run: zoph_v1, seed 1.' in printed
         )
     assert trained().count('zoph_v1 1') == 2 and trained().count('zoph_v1 0') == 1
 
 
 def test_a_network_that_detects_nothing_counts_as_0(compare):
     status, printed = compare('--policies', 'none', 'zoph_v2', '--seeds', '2')
-    assert status == 0 and 'Nothing detected, which counts as 0: zoph_v2, seed 1.' in printed
+    assert status == 0 and 'These networks detect nothing, which counts as 0: zoph_v2, seed 1.' in printed
     values = {(row['policy'], row['seed']): row for row in csv.DictReader((results() / 'comparison.csv').open())}
     assert float(values['zoph_v2', '1']['coco/bbox_mAP']) == 0
     status, printed = compare('--policies', 'none', 'zoph_v2', '--seeds', '2', '--metric', 'coco/bbox_mAP_50')
@@ -183,7 +184,7 @@ def test_shards_share_a_folder_and_do_everything_once(compare):
             '--policies', 'none', 'uniform', '--seeds', '2', '--shard', shard, '--work-dir', 'all'
         )
         assert status == 0
-    assert trained() == ['none 0', 'none 1', 'uniform 0', 'uniform 1'] and 'Not in it' not in printed
+    assert trained() == ['none 0', 'none 1', 'uniform 0', 'uniform 1'] and 'Missing' not in printed
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_shards_share_a_folder_and_do_everything_once(compare):
         (('--policies', 'a_{seed}.json', 'a_1.json'), 'a_{seed}.json and a_1.json, which would share files'),
         (('--policies', 'a/b.json', 'a_b.json'), 'a/b.json and a_b.json, which would share files'),
         (('--policies', 'none', '--seeds', '0'), 'at least 1'),
-        (('--policies', 'none', '--shard', '3/2'), '--shard is 1/4'),
+        (('--policies', 'none', '--shard', '3/2'), '--shard must be 1/4'),
         (('--policies', 'none', '--epochs', '0'), 'at least 1 epoch'),
         (('--policies', 'none', '--metric', 'mAP'), 'it gives coco/disc_precision, coco/bbox_mAP, coco/bbox_mAP_50'),
     ],

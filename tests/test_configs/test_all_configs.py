@@ -168,6 +168,15 @@ def test_searches_are_the_protocols(name):
         assert loop.policy_dataloader.dataset.skip == 2000
 
 
+def test_every_search_names_its_estimator():
+    """So that no config relies on the loop's default, the paper's, where a derived search has another."""
+    loops = {
+        path.name: Config.fromfile(path).train_cfg for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_'
+    }
+    searches = {name: loop for name, loop in loops.items() if loop.get('type') == 'DDASSearchLoop'}
+    assert len(searches) > 8 and all(loop.get('estimator') for loop in searches.values())
+
+
 @pytest.mark.parametrize('data_format', ['pickles', 'folders'])
 @pytest.mark.parametrize('number', ['10', '100'])
 def test_s_train_and_s_val_of_cifar_are_of_one_data_set(number, data_format, monkeypatch):

@@ -335,7 +335,7 @@ def test_what_would_have_to_know_them_is_refused(candidate, around):
 
 def test_images_of_floats_are_told_where_they_come_from():
     for value in (0.5, -1, 256, np.nan):
-        with pytest.raises(ValueError, match='float32 .*put DDASAugment before what makes other numbers of its values'):
+        with pytest.raises(ValueError, match='float32 .*put DDASAugment before transforms that change its values'):
             check_sample(dict(img=np.full((4, 4, 3), value, np.float32)))
     with pytest.raises(ValueError, match='uint16 .*color_type'):
         check_sample(dict(img=np.zeros((4, 4, 3), np.uint16)))
@@ -376,11 +376,15 @@ def test_listed_operations_in_boxes_have_their_probability_for_every_box():
     assert abs(changed / 1600 - 0.6 / 3) < 0.04
 
 
-@pytest.mark.parametrize('scope', ['mmdet', 'mmpretrain'])
-def test_a_generated_policy_has_the_space_of_the_task_at_hand(scope):
-    with DefaultScope.overwrite_default_scope(scope):
-        augment = DDASAugment('uniform')
-    assert augment.schedule.meta['name'] == dict(mmdet='uniform:detection', mmpretrain='uniform:cifar')[scope]
+def test_a_generated_policy_without_a_space_is_a_detectors():
+    """A classifier's depends on the size of its images, which the commands look at."""
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        assert DDASAugment('uniform').schedule.meta['name'] == 'uniform:detection'
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        assert DDASAugment('uniform:imagenet').schedule.meta['name'] == 'uniform:imagenet'
+        for name in ('uniform', 'uniform:total_prob=0.5'):
+            with pytest.raises(ValueError, match='uniform names no search space: write uniform:cifar'):
+                DDASAugment(name)
 
 
 def test_published_policies_are_applied_by_their_names():

@@ -6,13 +6,14 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import PARAM_SCHEDULERS
 
-from mmddas.derive.length import search_length, shrink_schedule, training_passes
+from mmddas.derive import SearchOptions
+from mmddas.derive.length import TrainingSize, search_length, shrink_schedule, training_size
 
 PASSES_A_STEP = 8
 
 
-def length(passes, images, num_train=None, num_val=None, val_share=1 / 3, budget=0.25, epochs=None):
-    return search_length(passes, images, 4, PASSES_A_STEP, num_train, num_val, val_share, budget, epochs)
+def length(passes, images, **options):
+    return search_length(TrainingSize(images, 4, passes), SearchOptions(**options), PASSES_A_STEP)
 
 
 @pytest.mark.parametrize(('images', 'training_epochs'), [(200, 150), (1000, 100), (118_000, 12), (1_281_167, 100)])
@@ -45,10 +46,10 @@ def test_more_images_than_there_are_are_refused(num_train, num_val):
 def test_passes_of_a_training():
     dataset = dict(type='RepeatDataset', times=5, dataset=dict(type='VOCDataset'))
     loader = dict(train_dataloader=dict(dataset=dataset))
-    assert training_passes(Config(dict(train_cfg=dict(max_epochs=4), **loader)), images=100, batch=8) == 2000
-    assert training_passes(Config(dict(train_cfg=dict(max_iters=50), **loader)), images=100, batch=8) == 400
+    assert training_size(Config(dict(train_cfg=dict(max_epochs=4), **loader)), images=100, batch=8).passes == 2000
+    assert training_size(Config(dict(train_cfg=dict(max_iters=50), **loader)), images=100, batch=8).passes == 400
     with pytest.raises(ValueError, match='neither max_epochs nor max_iters'):
-        training_passes(Config(dict(train_cfg=dict(type='MyLoop'), **loader)), images=100, batch=8)
+        training_size(Config(dict(train_cfg=dict(type='MyLoop'), **loader)), images=100, batch=8)
 
 
 def rates(schedulers: list[dict], steps: int) -> np.ndarray:

@@ -224,7 +224,7 @@ def test_options_out_of_range_are_refused(training, options, message):
 
 def test_a_training_on_a_subset_is_told_to_give_the_whole(training, coco):
     subset = dict(type='RepeatDataset', times=2, dataset=dict(type='StratifiedSubset', num_samples=4, dataset=coco()))
-    with pytest.raises(ValueError, match='a search draws its own from the data set within: give that'):
+    with pytest.raises(ValueError, match='a search draws its own from the data set within: give a config of'):
         derive_search(training(subset), 'my.py')
 
 

@@ -43,13 +43,16 @@ optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01))
 """
 
 
-def blocks(language: str, page: str, heading: str | None = None) -> list[str]:
-    """The code blocks of a page or its section, without the indentation of the list that they stand in."""
-    section = (ROOT / page).read_text(encoding='utf-8')
-    if heading is not None:
-        section = section.split(f'\n## {heading}\n')[1].split('\n## ')[0]
-    found = re.findall(rf'^( *)```{language}\n(.*?)^ *```', section, re.DOTALL | re.MULTILINE)
-    return [re.sub(f'^{indent}', '', code, flags=re.MULTILINE) for indent, code in found]
+def block(language: str, page: str, *words: str) -> str:
+    """Return the one code block of a page that has all these words, without the indentation of a list around it."""
+    text = (ROOT / page).read_text(encoding='utf-8')
+    found = re.findall(rf'^( *)```{language}\n(.*?)^ *```', text, re.DOTALL | re.MULTILINE)
+    (code,) = (
+        re.sub(f'^{indent}', '', code, flags=re.MULTILINE)
+        for indent, code in found
+        if all(word in code for word in words)
+    )
+    return code
 
 
 @pytest.fixture
@@ -83,9 +86,7 @@ def mine(shapes, tmp_path, monkeypatch) -> Path:
 
 
 def test_a_search_for_the_training_that_one_has(mine, shell):
-    (commands,) = blocks('bash', 'README.md', 'Search for a training')
-    assert len(commands.splitlines()) == 4
-    shell(commands)
+    shell(block('bash', 'README.md', 'mmddas search my_retinanet.py', 'mmddas train my_retinanet.py'))
     work_dir = Path('work_dirs/my_retinanet_search')
     assert (work_dir / 'my_retinanet_search.py').exists()
     assert len(PolicySchedule.load(work_dir / 'policy.json').space) == 113
@@ -148,8 +149,7 @@ val_cfg, test_cfg = dict(), dict()
 val_evaluator = test_evaluator = dict(type='CocoMetric', ann_file='nowhere.json', metric='bbox')
 """
     Path('my_retinanet.py').write_text(evaluated.format(configs=ROOT / 'configs'))
-    commands, _ = blocks('bash', 'README.md', 'Your own images, in four commands')
-    assert len(commands.splitlines()) == 4
+    commands = block('bash', 'README.md', 'mmddas split photos')
     shell(small(commands, DETECTOR, 'my_retinanet', epochs=12))
     assert len(PolicySchedule.load('work_dirs/my_retinanet_search/policy.json').space) == 113
     assert 'mmddas train photos_split/my_retinanet.py' in Path('work_dirs/my_retinanet_search/report.html').read_text()
@@ -171,8 +171,7 @@ def test_four_commands_from_class_folders_to_a_tested_classifier(mine, shell, sh
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(image, folder)
     Path('small.py').write_text(SMALL_CLASSIFIER)
-    _, commands = blocks('bash', 'README.md', 'Your own images, in four commands')
-    assert len(commands.splitlines()) == 4
+    commands = block('bash', 'README.md', 'mmddas split flowers')
     shell(small(commands, CLASSIFIER, 'small', epochs=100))
     assert PolicySchedule.load('work_dirs/small_search/policy.json').meta['task'] == 'classification'
     (tested,) = Path('work_dirs/small').glob('*/*[0-9].json')
@@ -180,11 +179,11 @@ def test_four_commands_from_class_folders_to_a_tested_classifier(mine, shell, sh
 
 
 def test_a_search_config_by_hand(mine, shell):
-    split, *commands = blocks('bash', 'docs/search_config.md')
-    shell(split.replace('3000', '8').replace('1500', '4'))
-    (config,) = blocks('python', 'docs/search_config.md')
+    page = 'docs/search_config.md'
+    shell(block('bash', page, 'make_coco_proxy.py').replace('3000', '8').replace('1500', '4'))
+    config = block('python', page, "type='DDASSearchLoop'")
     Path('my_search.py').write_text(config.replace('(1333, 800)', '(64, 64)').replace('max_epochs=15', 'max_epochs=1'))
-    shell(commands[0])
+    shell(block('bash', page, 'search.py my_search.py'))
     schedule = PolicySchedule.load('work_dirs/my_search/policy.json')
     assert len(schedule) == 1 and len(schedule.space) == 113
     subsets = [
@@ -194,7 +193,7 @@ def test_a_search_config_by_hand(mine, shell):
 
 
 def test_the_lines_for_a_training_with_a_policy(mine, shapes):
-    code = re.search(r'```python\n(.*?)```', (ROOT / 'README.md').read_text(encoding='utf-8'), re.DOTALL)[1]
+    code = block('python', 'README.md', 'train_pipeline = ', 'PolicyScheduleHook')
     schedule = PolicySchedule.from_dict(
         dict(num_ops=1, candidates=[dict(op='Invert')], epochs=[dict(total_prob=0.5, op_probs=[1.0])])
     )

@@ -75,10 +75,10 @@ def test_folders_may_have_any_name(run, tmp_path):
 def test_results_that_do_not_say_what_they_are_of_are_taken_for_the_same(run):
     """As those of versions that did not look at it."""
     run.results.add(dict(name='a', seed=0, settings='x', evaluations={}))
-    assert training('a', 0, settings='x', data='1').is_in(run.results.rows())
+    assert training('a', 0, settings='x', data='1').result(run.results.rows())
     run.results.add(dict(name='b', seed=0, settings='x', data='2', evaluations={}))
-    assert not training('b', 0, settings='x', data='1').is_in(run.results.rows())
-    assert not training('a', 0, settings='y').is_in(run.results.rows())
+    assert training('b', 0, settings='x', data='1').result(run.results.rows()) is None
+    assert training('a', 0, settings='y').result(run.results.rows()) is None
 
 
 def test_a_folder_that_cannot_be_removed_costs_no_result(run, monkeypatch):

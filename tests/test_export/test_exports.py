@@ -178,7 +178,7 @@ def run_tool(monkeypatch, *arguments: str) -> None:
 def test_the_tool_writes_a_config_that_says_what_it_is(tmp_path, monkeypatch, capsys):
     run_tool(monkeypatch, 'zoph_v1', '--to', 'mmdet', '--out', str(tmp_path / 'policy.py'))
     text = (tmp_path / 'policy.py').read_text()
-    assert 'Of what is drawn: Rotate_BBox 14.7%' in text and 'which' not in capsys.readouterr().err
+    assert 'Operations drawn: Rotate_BBox 14.7%' in text and 'which' not in capsys.readouterr().err
     init_default_scope('mmdet')
     Compose([Config.fromfile(tmp_path / 'policy.py').policy])
 
@@ -186,13 +186,13 @@ def test_the_tool_writes_a_config_that_says_what_it_is(tmp_path, monkeypatch, ca
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['zoph_v1', '--to', 'mmdet', '--out', 'policy.json'], '--out of mmdet ends in .py'),
+        (['zoph_v1', '--to', 'mmdet', '--out', 'policy.json'], '--out of mmdet must end in .py'),
         (
             ['boxes.json', '--to', 'mmdet', '--out', 'policy.py'],
             '100% of what boxes.json draws are operations that mmdet',
         ),
         (['zoph_v1', '--to', 'mmdet', '--out', 'policy.py', '--image-size', '0', '480'], 'at least 1 x 1 pixels'),
-        (['boxes.json', '--to', 'albumentations', '--out', 'boxes.json'], 'boxes.json is there already'),
+        (['boxes.json', '--to', 'albumentations', '--out', 'boxes.json'], 'boxes.json exists already'),
         (
             ['randaugment:detection:level=30', '--to', 'mmdet', '--out', 'policy.py'],
             'levels of an export are from 0 to 10',

@@ -242,9 +242,9 @@ def test_masks_move_with_the_pixels():
     for op in IMAGE_OPS + BOX_OPS:
         if op.kind != 'affine':
             continue
-        result, _, moves = ops.apply_with_moves(
-            op.name, image, np.array([[30, 20, 90, 70]]), level=6 if op.takes_level else None, sign=1, box_prob=1.0
-        )
+        level, rng = 6 if op.takes_level else None, np.random.default_rng(0)
+        boxes, options = np.array([[30, 20, 90, 70]]), ops.Options(box_prob=1.0)
+        result, _, moves = ops.apply_with_moves(op.name, image, boxes, level, rng, options, sign=1)
         mask = (image[..., 0] == 255).astype(np.uint8)
         for move in moves:
             mask = ops.move_mask(mask, move)
@@ -268,7 +268,7 @@ def test_masks_move_with_the_pixels():
 def test_homography_maps_box_corners(name, level, box):
     image, rng = np.zeros((90, 120, 3), np.uint8), np.random.default_rng(0)
     box = np.array([box], np.float32)
-    _, moved, (move,) = ops.apply_with_moves(name, image, box, level=level, sign=1, rng=rng)
+    _, moved, (move,) = ops.apply_with_moves(name, image, box, level, rng, ops.Options(), sign=1)
     (x1, y1, x2, y2), ones = box[0].tolist(), [1, 1, 1, 1]
     corners = ops.homography(move) @ np.array([[x1, x2, x2, x1], [y1, y1, y2, y2], ones])
     np.testing.assert_allclose(moved[0], [*corners[:2].min(axis=1), *corners[:2].max(axis=1)], atol=0.01)

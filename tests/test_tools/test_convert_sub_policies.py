@@ -103,7 +103,7 @@ def test_several_lists_in_one_place_have_names_of_their_own(tmp_path):
     names = ['good.a', 'good.b', 'sums.p.1', 'sums.p.2', 'POLICIES.x', 'POLICIES.y', 'First', 'Second']
     assert found == {name: [rows[number]] for number, name in enumerate(names)}
     assert joined(found, 'good.*') == rows[:2] and joined(found, 'sums.p.*') == rows[2:4]
-    with pytest.raises(ValueError, match="there is no 'good' among good.a, good.b, .* are joined by 'NAME"):
+    with pytest.raises(ValueError, match="there is no 'good'; names are good.a, good.b.* joins several"):
         joined(found, 'good')
 
 
@@ -120,7 +120,7 @@ def test_the_tool_writes_a_policy_and_says_what_is_wrong(tmp_path, monkeypatch):
     for name, message in (
         ('b', "Unknown operation 'Spin'"),
         ('c', 'expected an operation, its probability and its magnitude'),
-        ('d', "there is no 'd' among a, b, c"),
+        ('d', "there is no 'd'; names are a, b, c"),
     ):
         with pytest.raises(SystemExit, match=message):
             run(name, tmp_path / 'no.json')

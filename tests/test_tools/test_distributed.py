@@ -143,7 +143,7 @@ ABORTS_WHEN_TAKEN_DOWN = """
 import atexit, os, sys
 import torch.distributed
 
-from mmddas.cli.config import end_process
+from mmddas.cli.run import end_process
 
 class Held:
     def __del__(self):

@@ -307,8 +307,8 @@ FLOATS = torch.rand(3, HEIGHT, WIDTH)
 @pytest.mark.parametrize(
     ('inputs', 'error', 'message'),
     [
-        ((FLOATS,), ValueError, 'before what makes floats of it'),
-        ((image() / 255,), ValueError, 'before what makes floats'),
+        ((FLOATS,), ValueError, 'before transforms that make floats of it'),
+        ((image() / 255,), ValueError, 'before transforms that make floats'),
         ((torch.zeros(2, 3, 8, 8, dtype=torch.uint8),), ValueError, 'one image at a time'),
         ((torch.zeros(1, 8, 8, dtype=torch.uint8),), ValueError, 'in colour'),
         ((np.zeros((0, 8, 3), np.uint8),), ValueError, 'no pixels'),
@@ -317,7 +317,11 @@ FLOATS = torch.rand(3, HEIGHT, WIDTH)
         ((Image.new('RGB', (8, 8)), Image.new('RGB', (8, 8))), TypeError, r'one image a call, found 2, at inputs\[0\]'),
         ((image(), dict(boxes=torch.zeros(2, 5))), ValueError, r'must be numbers \(N, 4\), found float32 \(2, 5\)'),
         ((image(), dict(boxes=[[0, 0, float('nan'), 4]])), ValueError, 'not made of finite numbers'),
-        ((image(), dict(boxes=torch.zeros(2, 4), labels=torch.zeros(3))), ValueError, '3 entries beside 2 boxes'),
+        (
+            (image(), dict(boxes=torch.zeros(2, 4), labels=torch.zeros(3))),
+            ValueError,
+            'has 3 entries, and there are 2 boxes',
+        ),
         (
             (image(), dict(boxes=torch.zeros(2, 4), bbox=torch.zeros(2, 4))),
             TypeError,
@@ -329,7 +333,7 @@ FLOATS = torch.rand(3, HEIGHT, WIDTH)
             'would leave keypoints or polygons',
         ),
         ((image(), dict(objects=dict(segmentation=[[[1, 2, 3, 4, 5, 6]]]))), TypeError, 'make masks of polygons'),
-        ((image(), dict(masks=torch.zeros(1, 5, 5))), ValueError, r'the shape \(1, 5, 5\) beside an image of 48x64'),
+        ((image(), dict(masks=torch.zeros(1, 5, 5))), ValueError, r'the shape \(1, 5, 5\), and the image 48x64'),
         (
             (image(), tv_tensors.BoundingBoxes(torch.zeros(2, 5), format='XYWHR', canvas_size=(8, 8))),
             TypeError,

@@ -178,7 +178,7 @@ def test_of_images_of_one_name_the_boxes_are_those_of_its_folder(tmp_path):
         image = str(tmp_path / f'cam{number}' / 'a.png')
         assert browse.coco_boxes(str(tmp_path / 'all.json'), image)[0, 0] == number
         assert browse.dataset_boxes(data, image)[0, 0] == number
-    with pytest.raises(ValueError, match='several images named .*cam1.*cam2'):
+    with pytest.raises(ValueError, match='several images are named .*cam1.*cam2'):
         browse.dataset_boxes(data, str(tmp_path / 'a.png'))
 
 
@@ -227,8 +227,8 @@ def test_the_tool_shows_what_a_search_starts_from(coco, run):
         (['--image', 'missing.png'], 'missing.png'),
         (['--image', 'train.json'], 'not an image'),
         (['--image', '1.png', '--ann', 'training.py'], 'not a COCO'),
-        (['--image', 'other.png', '--ann', 'train.json'], 'lists 0 images'),
-        (['training.py', '--image', 'other.png'], 'hold no image'),
+        (['--image', 'other.png', '--ann', 'train.json'], 'no image is named'),
+        (['training.py', '--image', 'other.png'], 'no image is named'),
     ],
 )
 def test_the_tool_says_what_is_wrong(coco, run, arguments, message, monkeypatch, capsys):

@@ -86,10 +86,10 @@ def test_the_grid_holds_every_candidate_once_and_sorts_operations_by_their_mean_
     for k, place in grid.place.items():
         assert grid.cells[place] == pytest.approx(probs[k] * len(DETECTION))
     assert (np.diff(grid.means) <= 0).all()
-    assert grid.shares.sum() == pytest.approx(1)
+    assert grid.summed_probs.sum() == pytest.approx(1)
 
 
-def test_operations_that_do_not_stand_out_are_grey():
+def test_operations_without_a_significant_effect_are_grey():
     schedule = with_evidence(drifting(MANY_LEVELS, 3), 60)
     *_, bars, effects = _figure(schedule).axes
     found = schedule.findings.operation_effects.significant()
@@ -101,7 +101,7 @@ def test_operations_that_do_not_stand_out_are_grey():
     assert grey == {
         rows.index(name) for name, known in zip(schedule.findings.operations, found, strict=True) if not known
     }
-    assert f'{found.sum()} of 5 stand out' in [text.get_text() for text in effects.texts][0]
+    assert f'{found.sum()} of 5 significant' in [text.get_text() for text in effects.texts][0]
 
 
 def test_a_candidate_keeps_its_colour_whatever_its_rank():

@@ -102,14 +102,16 @@ def test_the_tool_says_how_far_the_evidence_of_two_policies_agrees(tmp_path, run
     findings = Findings(90, [candidate.op for candidate in space.candidates], Effects(*columns), Effects(*columns))
     for name in 'ab':
         PolicySchedule(space, [PolicySnapshot(0.4, np.full(6, 1 / 6))], {}, findings).save(tmp_path / f'{name}.json')
-    assert 'a.json and b.json: ranks of 6 operations agree by 1.00' in run(tmp_path / 'a.json', tmp_path / 'b.json')
+    assert 'a.json and b.json: effects of 6 operations have a rank correlation of 1.00' in run(
+        tmp_path / 'a.json', tmp_path / 'b.json'
+    )
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['policy.json', '--epoch', 3], '--epoch must lie in 1..2'),
-        (['policy.json', '--epoch', 0], '--epoch must lie in 1..2'),
+        (['policy.json', '--epoch', 3], '--epoch must be from 1 to 2'),
+        (['policy.json', '--epoch', 0], '--epoch must be from 1 to 2'),
         (['policy.json', '--smoothing', 2], 'odd'),
         (['policy.json', 'policy.json'], 'twice'),
         (['missing.json'], 'no policy file'),

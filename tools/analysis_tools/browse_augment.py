@@ -1,4 +1,4 @@
-"""Draw augmented images; the same as ``mmddas browse``."""
+"""The command ``mmddas browse``."""
 
 from mmddas_cli import main
 

@@ -1,4 +1,4 @@
-"""Write a policy in another library's transforms; the same as ``mmddas export``."""
+"""The command ``mmddas export``."""
 
 from mmddas_cli import main
 

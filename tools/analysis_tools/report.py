@@ -1,4 +1,4 @@
-"""Write the report of a search anew; the same as ``mmddas report``."""
+"""The command ``mmddas report``."""
 
 from mmddas_cli import main
 

@@ -1,4 +1,4 @@
-"""Print a policy as a table; the same as ``mmddas show``."""
+"""The command ``mmddas show``."""
 
 from mmddas_cli import main
 

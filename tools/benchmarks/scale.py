@@ -20,6 +20,7 @@ from mmddas.cli.arguments import add_arguments
 from mmddas.cli.config import load_config
 from mmddas.core import AugmentationPolicy, SearchSpace, ViewGradients, sample_sub_policies, update_policy
 from mmddas.datasets import search_loader
+from mmddas.datasets.search import end_workers
 from mmddas.engine.build import build_search_space
 
 TENSORS = 100  # of a network; WRN-40-2 has 119
@@ -96,7 +97,7 @@ def workers(args: argparse.Namespace) -> None:
         for _ in range(BATCHES):
             next(batches)
         measured[count] = (time.perf_counter() - start) / BATCHES * 1e3
-        batches.shut_down()
+        end_workers(batches)
     print_row('data workers', measured, f'ms a batch, {torch.get_num_threads()} thread(s) here')
 
 

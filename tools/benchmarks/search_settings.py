@@ -1,14 +1,13 @@
-"""What the benchmarks ask of a search's config."""
+"""Settings of a search for the benchmarks."""
 
-import inspect
+import dataclasses
 
 from mmengine.config import ConfigDict
 
-from mmddas.engine import DDASSearchLoop
+from mmddas.engine.build import SearchSettings
 
 
 def with_defaults(train_cfg: dict) -> ConfigDict:
-    """The settings of a search's ``train_cfg``, and those of the loop for what it leaves out."""
-    parameters = inspect.signature(DDASSearchLoop).parameters.items()
-    defaults = {name: parameter.default for name, parameter in parameters if parameter.default is not parameter.empty}
+    """Return a search's ``train_cfg`` with the default of every setting that it leaves out."""
+    defaults = {field.name: field.default for field in dataclasses.fields(SearchSettings)}
     return ConfigDict(defaults | train_cfg)

@@ -33,12 +33,12 @@ def _tenfold(magnitude: float) -> float:
 
 
 def _from_middle(magnitude: float) -> float:
-    """Of a range from -v to v, whose sign is then drawn."""
+    """Return the level of a place in a range from -v to v, whose sign is then drawn."""
     return round(10 * abs(2 * magnitude - 1), 6)
 
 
 _UNCHANGED = dict.fromkeys(('Color', 'Contrast', 'Brightness', 'Sharpness'), (None, _unchanged))
-# Of each source, what stands for its operations here (None: the same name), and the level for a magnitude.
+# By source: each operation's name here (None: the same), and the level for a magnitude.
 MAGNITUDES: dict[str, dict[str, tuple[str | None, Level]]] = {
     # Levels 0 to 10, as Cubuk et al.'s code maps them; Ho et al.'s (PBA) does the same.
     'autoaugment': _UNCHANGED
@@ -58,13 +58,13 @@ MAGNITUDES: dict[str, dict[str, tuple[str | None, Level]]] = {
         'Solarize': ('SolarizeIncreasing', lambda magnitude: round(10 * (1 - magnitude), 6)),
         'Cutout': ('CutoutRel', _tenfold),
     },
-    # Levels 0 to 10 of Zoph et al., whose operations those of detection are.
+    # Levels 0 to 10, as Zoph et al. have them.
     'detection': {},
 }
 
 
 def converted(operation: object, magnitudes: str) -> dict:
-    """An operation of a policy file; ValueError for what is not one of a published list."""
+    """Convert an operation to that of a policy file; raise ValueError where it is malformed."""
     valid = isinstance(operation, (list, tuple)) and len(operation) == 3 and isinstance(operation[0], str)
     if not valid or not all(isinstance(value, (int, float)) for value in operation[1:]):
         raise ValueError(f'{operation!r:.80}: expected an operation, its probability and its magnitude')
@@ -75,10 +75,10 @@ def converted(operation: object, magnitudes: str) -> dict:
 
 
 def convert(published: object, magnitudes: str, meta: dict | None = None) -> PolicySchedule:
-    """The policy of a list of sub-policies, or of an object with such lists.
+    """Convert a list of sub-policies, or an object with such lists, to a schedule.
 
     Raises:
-        ValueError: It is neither, or an operation, a probability or a magnitude is not what it can be.
+        ValueError: It is neither, or an operation, a probability or a magnitude is not valid.
     """
     content = published if isinstance(published, dict) else dict(sub_policies=published)
     most = {}
@@ -108,7 +108,7 @@ def convert(published: object, magnitudes: str, meta: dict | None = None) -> Pol
 
 
 def named_lists(path: Path) -> dict[str, object]:
-    """What a file has, by name; ValueError where it cannot be read."""
+    """Read the lists of a file, by name; raise ValueError where it cannot be read."""
     text = path.read_text(encoding='utf-8')
     if path.suffix == '.json':
         content = json.loads(text)
@@ -126,24 +126,24 @@ def named_lists(path: Path) -> dict[str, object]:
 
 
 def joined(found: dict[str, object], name: str) -> object:
-    """The list of a name; of ``'name.*'`` all whose names begin so, one behind the other.
+    """Return the list of a name; for ``'name.*'``, join all lists whose names begin so.
 
     Raises:
-        ValueError: There is none, and those that there are are named; or they are no lists.
+        ValueError: There is no such name (the message has those that there are), or one of several is no list.
     """
     if name in found:
         return found[name]
     within = name.removesuffix('*') if name.endswith('.*') else None
     values = [value for key, value in found.items() if within and key.startswith(within)]
     if not values:
-        raise ValueError(f"there is no {name!r} among {', '.join(found)} (several are joined by 'NAME.*')")
+        raise ValueError(f"there is no {name!r}; names are {', '.join(found)} ('NAME.*' joins several)")
     if not all(isinstance(value, list) for value in values):
         raise ValueError(f'{name!r} are not all lists of sub-policies, and cannot be joined')
     return [sub_policy for value in values for sub_policy in value]
 
 
 def _lists_in(tree: ast.AST, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
-    """Lists of sub-policies in Python source, by the classes, functions, variables and keys that they are found in."""
+    """Find lists of sub-policies in Python source, with the names of the classes, functions, ... that hold them."""
     for node in ast.iter_child_nodes(tree):
         inner = place
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -170,8 +170,8 @@ def _lists_in(tree: ast.AST, place: tuple[str, ...] = ()) -> Iterator[tuple[tupl
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('file', type=Path, help='Python source or JSON')
-    parser.add_argument('--name', help="of the list in it, or 'name.*'; may be left out where there is one")
-    parser.add_argument('--magnitudes', required=True, choices=MAGNITUDES, help='whose magnitudes they are')
+    parser.add_argument('--name', help="name of the list, or 'name.*'; not needed where there is only one")
+    parser.add_argument('--magnitudes', required=True, choices=MAGNITUDES, help='source of the magnitudes')
     parser.add_argument('--out', type=Path, help='the policy file (default: NAME.json)')
     args = parser.parse_args()
     try:

@@ -103,7 +103,7 @@ def write_search_split(
 
 
 def describe(annotations: dict) -> str:
-    """One line: how many images, boxes and crowd regions, and the boxes of each class where these are few."""
+    """Count images, boxes and crowd regions in a line, and the boxes of each class where there are few classes."""
     counts = _boxes_per_class(annotations)
     num_boxes = sum(counts.values())
     num_crowds = len(annotations['annotations']) - num_boxes
@@ -116,7 +116,7 @@ def describe(annotations: dict) -> str:
 
 
 def absent_classes(annotations: dict) -> list[str]:
-    """Names of the classes that have no box, in the order of the categories."""
+    """List the classes without a box, in the order of the categories."""
     counts = _boxes_per_class(annotations)
     return [category['name'] for category in annotations['categories'] if counts[category['id']] == 0]
 
@@ -128,7 +128,7 @@ def _check_request(num_train: int, num_val: int, seed: int) -> None:
 
 
 def _candidate_ids(annotations: dict, keep_empty: bool) -> list:
-    """Ids of the images to draw from, sorted so that the order of the source has no say."""
+    """Return the ids of the images to draw from, sorted, so that the order of the source does not matter."""
     ids = [image['id'] for image in annotations['images']]
     if not keep_empty:
         occupied = {a['image_id'] for a in annotations['annotations'] if not a.get('iscrowd', 0)}
@@ -147,7 +147,7 @@ def _too_few(num_candidates: int, num_images: int, num_train: int, num_val: int,
 
 
 def _subset(annotations: dict, image_ids: set, record: dict) -> dict:
-    """The annotations of some images, in the order of the source."""
+    """Return the annotations of some images, in the order of the source."""
     return {
         **annotations,
         'info': {**annotations.get('info', {}), 'search_subset': record},
@@ -167,7 +167,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument('ann_file', help='COCO annotation file of the training images')
-    parser.add_argument('--out-dir', help='folder of the new files; without it, that of the annotation file')
+    parser.add_argument('--out-dir', help='folder of the new files; by default that of the annotation file')
     parser.add_argument('--num-train', type=int, default=3000, help='images in S_train')
     parser.add_argument('--num-val', type=int, default=1500, help='images in S_val')
     parser.add_argument('--seed', type=int, default=0, help='same seed, same images')

@@ -37,10 +37,9 @@ from mmddas.files import atomic_path
 TRAIN_FILE, VAL_FILE, CLASSES_FILE = 'search_train.txt', 'search_val.txt', 'search_classes.txt'
 
 
-# Those of MMPretrain's CustomDataset, and others that OpenCV reads, which lists of images may name.
 @dataclass(frozen=True)
 class ClassSplit:
-    """S_train and S_val of a classification search.
+    """The S_train and S_val of a classification search.
 
     Args:
         classes: Names of the drawn classes, sorted; a name's index is its label.
@@ -151,10 +150,10 @@ def write_class_split(
 
 
 def read_annotation_list(ann_file: str | os.PathLike) -> dict[str, list[str]]:
-    """The images of each class in a list with lines ``<class>/<image> <label>``, as ImageNet's ``meta/train.txt``.
+    """Read the images of each class from a list with lines ``<class>/<image> <label>``.
 
-    The label is the last field, for names may contain spaces. The first folder is the class. Blank lines are
-    left out.
+    ImageNet's ``meta/train.txt`` is one. The label is the last field, for names may contain spaces. The first folder is
+    the class. Blank lines are left out.
 
     Raises:
         FileNotFoundError: ``ann_file`` does not exist.
@@ -217,7 +216,7 @@ def _parse_line(line: str) -> tuple[str, int]:
 
 
 def _check_presence(root: Path, ann_file: str | os.PathLike, split: ClassSplit) -> None:
-    """A list may belong to another folder; better to know before the search than from its data loader."""
+    """Raise FileNotFoundError where drawn images are missing, since the list may belong to another folder."""
     drawn = [path for path, _ in split.train + split.val]
     missing = [path for path in drawn if not (root / path).is_file()]
     if missing:
@@ -244,7 +243,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         help="draw from the images of this list, lines '<class>/<image> <label>' with paths from root; without it, "
         'from all images in the class folders',
     )
-    parser.add_argument('--out-dir', help="folder of the new files; without it, 'meta' beside root")
+    parser.add_argument('--out-dir', help="folder of the new files; by default 'meta' next to root")
     parser.add_argument('--num-classes', type=int, default=120, help='classes to draw')
     parser.add_argument('--train-per-class', type=int, default=50, help='images of each class in S_train')
     parser.add_argument('--val-per-class', type=int, default=20, help='images of each class in S_val')

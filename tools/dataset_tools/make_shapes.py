@@ -1,4 +1,4 @@
-"""A small COCO-format data set of drawn shapes, to try a search without downloading anything.
+"""Draw a small data set of shapes in COCO's format, to try a search without downloading anything.
 
 It answers one question: does the search find the augmentation that the validation data ask for? `train` is
 drawn plainly; `val` (S_val) and `test` (held out) get a *planted* change that one candidate operation undoes.
@@ -45,7 +45,7 @@ MAX_TINT = 50.0
 
 
 class Layout(NamedTuple):
-    """How an image is populated; lengths are shares of the image side, counts are inclusive."""
+    """The arrangement of an image's objects; lengths are shares of the image side, counts are inclusive."""
 
     num_objects: tuple[int, int]
     radius: tuple[float, float]
@@ -111,7 +111,7 @@ TEXTURES = (smooth_noise, speckle, gradient, stripes, checks)
 
 
 def _ramp(angle: float, size: int) -> np.ndarray:
-    """Position along a direction, 0 in the middle of the image and about -0.5 to 0.5 across it."""
+    """Return positions along a direction, 0 in the middle of the image and about -0.5 to 0.5 across it."""
     steps = (np.arange(size) + 0.5) / size - 0.5
     return np.cos(angle) * steps[None, :] + np.sin(angle) * steps[:, None]
 
@@ -124,7 +124,7 @@ def unchanged(image: np.ndarray) -> np.ndarray:
 
 
 def negative(image: np.ndarray) -> np.ndarray:
-    """The photographic negative, which Solarize at level 0 undoes."""
+    """Return the photographic negative, which Solarize at level 0 undoes."""
     return 255 - image
 
 
@@ -156,14 +156,14 @@ def draw_scene(rng: np.random.Generator, size: int) -> tuple[np.ndarray, list[Dr
 
 
 def _paint(rng: np.random.Generator, size: int, tones: tuple[int, int]) -> np.ndarray:
-    """A textured sheet (size, size, 3) float32 between two colours whose brightness lies in ``tones``."""
+    """Paint a textured sheet (size, size, 3) float32 between two colours whose brightness lies in ``tones``."""
     field = TEXTURES[rng.integers(len(TEXTURES))](rng, size).astype(np.float32)[..., None]
     first, second = _colour(rng, tones), _colour(rng, tones)
     return first + field * (second - first)
 
 
 def _colour(rng: np.random.Generator, tones: tuple[int, int]) -> np.ndarray:
-    """Any hue; what is fixed is the mean over the channels."""
+    """Draw a colour of any hue, whose mean over the channels lies in ``tones``."""
     tint = rng.normal(size=3)
     tint -= tint.mean()
     colour = rng.uniform(*tones) + rng.uniform(0, MAX_TINT) * tint / np.abs(tint).max()
@@ -175,7 +175,7 @@ def _blend(image: np.ndarray, coverage: np.ndarray, paint: np.ndarray) -> None:
 
 
 def _draw_holes(rng: np.random.Generator, size: int) -> list[np.ndarray]:
-    """Dark patches of the objects' own shapes, which are no objects: the outline alone must not make one."""
+    """Draw dark patches of the objects' shapes, which are no objects, so that an outline alone does not make one."""
     outlines = list(SHAPES.values())
     holes = []
     for _ in range(rng.integers(MAX_HOLES + 1)):
@@ -192,7 +192,7 @@ def _pose(rng: np.random.Generator, outline: np.ndarray, radius: float, centre: 
 
 
 def _cover(corners: np.ndarray, size: int) -> np.ndarray:
-    """Coverage (size, size) uint8 of a polygon, 255 inside, with smooth edges."""
+    """Return the coverage (size, size) uint8 of a polygon, 255 inside, with smooth edges."""
     coverage = np.zeros((size, size), np.uint8)
     fixed_point = np.round(corners * 256).astype(np.int32)  # 8 fractional bits
     cv2.fillPoly(coverage, [fixed_point], 255, lineType=cv2.LINE_AA, shift=8)
@@ -230,7 +230,7 @@ def _find_place(
     owners: np.ndarray,
     areas: list[int],
 ) -> np.ndarray | None:
-    """Coverage of a new object that hides none of the earlier ones too much; None if there is no room.
+    """Return the coverage of a new object that hides no earlier one too much; None if there is no room.
 
     Every failed attempt makes the object a little smaller, so that failing altogether is very rare.
     """
@@ -250,7 +250,7 @@ def _find_place(
 
 
 def coco_annotation(mask: np.ndarray) -> dict:
-    """Geometry of visible pixels in COCO's terms: ``bbox`` (x, y, width, height), ``area``, ``segmentation``.
+    """Return COCO's fields of visible pixels: ``bbox`` (x, y, width, height), ``area``, ``segmentation``.
 
     The box encloses the visible pixels tightly. Polygons, one per connected part, run a quarter of a pixel
     inside the border: rasterised by pycocotools they give the mask back, with its holes filled, since a
@@ -271,7 +271,7 @@ def coco_annotation(mask: np.ndarray) -> dict:
 
 @dataclasses.dataclass(frozen=True)
 class ShapesSummary:
-    """What lies in ``out_dir``: images and objects per split, and whether it was there already."""
+    """A data set in ``out_dir``: its images and objects per split, and whether it was there already."""
 
     out_dir: Path
     num_images: dict[str, int]
@@ -337,7 +337,7 @@ def _check_arguments(counts: dict[str, int], size: int, seed: int, planted: str)
 
 
 def _read_meta(out_dir: Path) -> dict | None:
-    """The record of an earlier call; None if there is none that this module wrote."""
+    """Read the record of an earlier call; None if there is none that this module wrote."""
     try:
         meta = json.loads((out_dir / META_FILE).read_text(encoding='utf-8'))
     except (FileNotFoundError, ValueError):
@@ -346,7 +346,7 @@ def _read_meta(out_dir: Path) -> dict | None:
 
 
 def _is_complete(out_dir: Path, meta: dict, arguments: dict) -> bool:
-    """Whether ``out_dir`` holds what ``arguments`` ask for, with no file missing."""
+    """Tell whether ``out_dir`` holds what ``arguments`` ask for, with no file missing."""
     if meta.get('version') != VERSION or meta.get('arguments') != arguments:
         return False
     return all(
@@ -356,7 +356,7 @@ def _is_complete(out_dir: Path, meta: dict, arguments: dict) -> bool:
 
 
 def _refuse_foreign_files(out_dir: Path, meta: dict | None) -> None:
-    """Replacing deletes: do it only to files of this module's own making."""
+    """Raise FileExistsError where files would be replaced that this module did not write."""
     present = [name for name in (*SPLITS, 'annotations', META_FILE) if (out_dir / name).exists()]
     if meta is None and present:
         raise FileExistsError(

@@ -1,4 +1,4 @@
-"""Split a data set, and write the config of a training on it; the same as ``mmddas split``."""
+"""The command ``mmddas split``."""
 
 from mmddas_cli import main
 

@@ -1,9 +1,8 @@
-"""What every batch of a search runs through: keys and seeding, views, loaders, packing, broken samples."""
+"""The way of a search's batches: keys and seeding, views, loaders, packing, broken samples."""
 
 from .broken import BrokenDataError, SkippedSamples
 from .keys import KeyedDataset, SampleKey
-from .loaders import lasting_workers, policy_loader, search_loader
-from .packing import UnpackingIterator
+from .loaders import end_workers, lasting_workers, policy_loader, search_loader
 from .seeding import seeded, seeded_step
 from .views import SearchDataset, ddas_collate
 
@@ -13,8 +12,8 @@ __all__ = [
     'SampleKey',
     'SearchDataset',
     'SkippedSamples',
-    'UnpackingIterator',
     'ddas_collate',
+    'end_workers',
     'lasting_workers',
     'policy_loader',
     'search_loader',

@@ -1,4 +1,4 @@
-"""Samples that cannot be used: unreadable images, annotations that are no boxes."""
+"""Broken samples, unreadable images and annotations that are no boxes: found, named, counted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class BrokenSample(NamedTuple):
 
 
 class SkippedSamples:
-    """The broken samples of one data set: each is logged once, and too many of them end the run.
+    """The broken samples of one data set; each is logged once, and too many end the run.
 
     Args:
         data: The data set's name in messages.
@@ -51,7 +51,7 @@ class SkippedSamples:
         self.samples: dict[str, BrokenSample] = {}
 
     def note(self, found: Iterable[BrokenSample]) -> None:
-        """Take note of broken samples, some of them perhaps known.
+        """Add broken samples, some of them perhaps known already.
 
         Raises:
             BrokenDataError: There are more than ``max_share`` of the data set.
@@ -71,7 +71,7 @@ class SkippedSamples:
 
 
 def listed(samples: Iterable[BrokenSample]) -> str:
-    """A line for each of the first few samples."""
+    """Write a line for each of the first few samples."""
     samples = list(samples)
     lines = [f'  {sample.name}: {sample.reason}' for sample in samples[:_LISTED]]
     if len(samples) > _LISTED:
@@ -80,29 +80,24 @@ def listed(samples: Iterable[BrokenSample]) -> str:
 
 
 def is_of_the_data(error: Exception) -> bool:
-    """Whether an error tells of a sample, and not of the pipeline or the machine."""
+    """Return whether an error is due to a sample, and not to the pipeline or the machine."""
     if isinstance(error, OSError) and error.errno in _MACHINE_ERRORS:
         return False
     return not isinstance(error, (*_PROGRAMMING_ERRORS, MemoryError))
 
 
-class NamedFailures:
-    """A data set's ``prepare_data(index)``, whose errors know their sample.
+def prepare_named(dataset: object, index: int) -> object:
+    """Prepare a sample as a data set does; an error gets the name of the sample that it is of.
 
-    Data sets replace what their pipelines reject, and mixing transforms load other samples: the index that was asked
-    for is not always that which failed.
+    Data sets replace rejected samples, and mixing transforms load others: the index asked for may not be the one that
+    failed.
     """
-
-    def __init__(self, dataset: object) -> None:
-        self.dataset = dataset
-
-    def __call__(self, index: int) -> object:
-        try:
-            return type(self.dataset).prepare_data(self.dataset, index)
-        except Exception as error:
-            if not hasattr(error, 'sample_name'):
-                error.sample_name = _name(self.dataset, index)
-            raise
+    try:
+        return type(dataset).prepare_data(dataset, index)
+    except Exception as error:
+        if not hasattr(error, 'sample_name'):
+            error.sample_name = _name(dataset, index)
+        raise
 
 
 def _name(dataset: object, index: int) -> str:
@@ -113,7 +108,7 @@ def _name(dataset: object, index: int) -> str:
 
 
 def broken_sample(dataset: object, index: int, error: Exception) -> BrokenSample:
-    """What ``error``, met with the sample ``index`` of ``dataset``, tells."""
+    """Describe the ``error`` that the sample ``index`` of ``dataset`` has raised."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     reason = ' '.join(str(error).split()) or f'in {last.name}, {last.filename}:{last.lineno}'
     name = getattr(error, 'sample_name', None) or _name(dataset, index)

@@ -1,10 +1,11 @@
-"""Data sets indexed by a sample's place in the search, on which alone what is random in it depends.
+"""Data sets indexed by a sample's place in the search, which alone determines its random numbers.
 
 The key travels with the sample's index, so that neither the number of workers nor their lives can change a search.
 """
 
 from __future__ import annotations
 
+import functools
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from torch.utils.data import BatchSampler, Dataset, get_worker_info
 from mmddas.datasets.samples import check_boxes
 from mmddas.datasets.walk import datasets_within, transforms_of, transforms_within
 
-from .broken import BrokenDataError, BrokenSample, NamedFailures, broken_sample, is_of_the_data, listed
+from .broken import BrokenDataError, BrokenSample, broken_sample, is_of_the_data, listed, prepare_named
 from .seeding import REPLACEMENTS, SAMPLE, preserved_generators, seed_generators
 
 # How often a sample that is broken, or that the pipeline rejects, is replaced by another, before this is an error.
@@ -25,7 +26,7 @@ MAX_REPLACEMENTS = 100
 
 
 class SampleKey(NamedTuple):
-    """Which sample, in which batch of which pass over the data; and how often the batch has had it before."""
+    """A sample's index, its pass over the data, its batch, and how often the batch has had it before."""
 
     index: int
     epoch: int
@@ -33,7 +34,7 @@ class SampleKey(NamedTuple):
     occurrence: int = 0
 
     def seed(self, *use: int) -> tuple[int, ...]:
-        """What the sample's random numbers for ``use`` are seeded by."""
+        """Return the seed of the sample's random numbers for ``use``."""
         return self.epoch, self.batch, self.index, *use, *((self.occurrence,) if self.occurrence else ())
 
 
@@ -61,7 +62,7 @@ class KeyedBatchSampler:
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
-        """The pass over the data to make next, and the batch of it to begin with."""
+        """Set the next pass over the data, and the batch of it to begin with."""
         self.epoch = epoch
         self.first_batch = first_batch
         for sampler in (self.sampler, self.batch_sampler):
@@ -69,7 +70,7 @@ class KeyedBatchSampler:
                 sampler.set_epoch(epoch)
 
     def __len__(self) -> int:
-        """Batches of one pass."""
+        """Count the batches of one pass."""
         return len(self.batch_sampler)
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
@@ -101,7 +102,7 @@ class KeyedBatchSampler:
 
 
 def _own_generators(dataset: Dataset) -> Iterator[object]:
-    """What a data set's transforms draw from beside the global generators: Albumentations', from its version 2 on."""
+    """Yield transforms with generators of their own: Albumentations', from its version 2 on."""
     for part in datasets_within(dataset):
         for transform in transforms_within(transforms_of(part)):
             composed = getattr(transform, 'aug', None)  # in Albu and Albumentations
@@ -110,9 +111,9 @@ def _own_generators(dataset: Dataset) -> Iterator[object]:
 
 
 class KeyedDataset(Dataset):
-    """A dataset indexed by :class:`SampleKey`: what is random in its pipeline depends on the key alone.
+    """A data set indexed by :class:`SampleKey`, which alone determines the random numbers of its pipeline.
 
-    Another sample, chosen by the key too, stands in for one that is broken or that the pipeline rejects.
+    Another sample, chosen by the key too, replaces one that is broken or that the pipeline rejects.
     """
 
     def __init__(self, dataset: Dataset, seed: int) -> None:
@@ -120,15 +121,15 @@ class KeyedDataset(Dataset):
         self.seed = seed
         self._own_generators = [*_own_generators(dataset)]
         for part in datasets_within(dataset):
-            if hasattr(part, 'prepare_data') and not isinstance(part.prepare_data, NamedFailures):
-                part.prepare_data = NamedFailures(part)
+            if hasattr(part, 'prepare_data'):
+                part.prepare_data = functools.partial(prepare_named, part)
 
     @property
     def metainfo(self) -> dict:
         return getattr(self.dataset, 'metainfo', {})
 
     def get_gt_labels(self) -> np.ndarray:
-        """Of a classifier's images, ``(N,)``: hooks set margins by how many there are of each class."""
+        """Return the labels of a classifier's images, ``(N,)``: hooks set margins by the counts of the classes."""
         return self.dataset.get_gt_labels()
 
     def __len__(self) -> int:
@@ -163,9 +164,12 @@ class KeyedDataset(Dataset):
         )
 
     def load(self, key: SampleKey) -> object:
-        """The packed sample of the key's index, or None where the pipeline rejects it; raises where it is broken.
+        """Load the packed sample of the key's index; None where the pipeline rejects it.
 
-        The global generators are left as they come, for what is random after loading.
+        The global generators stay as loading leaves them, for random numbers after it.
+
+        Raises:
+            Exception: The sample is broken.
         """
         seed_generators(self.seed, *key.seed(SAMPLE))
         for holder in self._own_generators:

@@ -1,4 +1,4 @@
-"""Pipelines cut where a search makes its views, and the transforms that have no place in them."""
+"""Cut pipelines where a search makes its views, and refuse transforms that have no place in them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmddas.datasets.walk import augments_within, datasets_within, inner_dataset
 
 
 class SplitPoint:
-    """Ends a pipeline where DDASAugment stood, and notes in the sample how it goes on."""
+    """The end of a pipeline where DDASAugment stood; it notes in the sample how the pipeline goes on."""
 
     KEY = '_ddas_continuation'
 
@@ -28,7 +28,7 @@ class SplitPoint:
 
 
 def split_pipelines(dataset: Dataset) -> list[DDASAugment]:
-    """Cut every pipeline of a data set, and of those that it wraps, at its DDASAugment; returns those.
+    """Cut every pipeline of a data set, and of those that it wraps, at its DDASAugment; return the DDASAugments.
 
     Raises:
         ValueError: One has no DDASAugment, or transforms that cannot be where they are in a search.

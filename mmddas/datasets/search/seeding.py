@@ -1,4 +1,4 @@
-"""Randomness as a function of a key: (seed, epoch, batch, sample, ...), never of the process or its past."""
+"""Random numbers as a function of a key (seed, epoch, batch, sample, ...), never of the process or its past."""
 
 import random
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-# What the number behind a position stands for: streams of different use have different keys.
+# The number behind a position names the use: streams of different use have different keys.
 SUB_POLICIES, SAMPLE, REPLACEMENTS, STEP = 0, 1, 2, 1 << 16
 
 
@@ -21,7 +21,7 @@ def seed_generators(*key: int) -> None:
 
 @contextmanager
 def preserved_generators() -> Iterator[None]:
-    """The global generators are afterwards as they were before."""
+    """Restore the global generators after the block."""
     before = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
         yield
@@ -33,7 +33,7 @@ def preserved_generators() -> Iterator[None]:
 
 @contextmanager
 def seeded(*key: int) -> Iterator[None]:
-    """Within the block the global generators are a function of ``key``; afterwards they are as they were."""
+    """Make the global generators a function of ``key`` within the block, and restore them after it."""
     with preserved_generators():
         seed_generators(*key)
         yield
@@ -41,7 +41,7 @@ def seeded(*key: int) -> Iterator[None]:
 
 @contextmanager
 def seeded_step(seed: int, iteration: int, rank: int) -> Iterator[None]:
-    """What is random in the network (dropout, sampled proposals, ...), on any device, as a function of the position."""
+    """Make the network's random numbers (dropout, sampled proposals, ...) a function of the position, on any device."""
     with seeded(seed, iteration, rank, STEP):
         if torch.cuda.is_available():
             torch.cuda.manual_seed_all(torch.initial_seed())

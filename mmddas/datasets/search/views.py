@@ -1,7 +1,7 @@
 """The samples and batches of a search: L^ + 1 views of every training sample, made in the data workers.
 
 A sample is loaded once, by the transforms before :class:`DDASAugment`. Each view is then a copy, changed by its
-sub-policy (the clean view by none) and finished by the transforms after it, each view with randomness of its own.
+sub-policy (the clean view by none) and finished by the transforms after it, with random numbers of its own.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ class SearchDataset(KeyedDataset):
         super().__setattr__(name, value)
 
     def update_skip_type_keys(self, *args: object) -> None:
-        """What hooks call that switch the transforms of a training; RuntimeError."""
+        """Raise RuntimeError: hooks call this to switch the transforms of a training."""
         raise RuntimeError(
             'A hook tries to switch the training pipeline, but a search keeps the one that it began with: remove the '
             'hook from custom_hooks'
         )
 
     def sub_policies(self, epoch: int, batch: int) -> tuple[torch.Tensor, list[list[Candidate]]]:
-        """The sub-policies of a batch, the same for all its samples: indices ``(L^, N_o)``, and what they stand for."""
+        """Draw the sub-policies of a batch, the same for all its samples: indices ``(L^, N_o)``, and the candidates."""
         if self._drawn[0] != (epoch, batch):
             stream = () if self.stream is None else (self.stream + 1,)
             key = (self.seed, epoch, batch, SUB_POLICIES, *stream)
@@ -110,7 +110,7 @@ class SearchDataset(KeyedDataset):
 
 
 def copier(sample: dict) -> Callable[[], dict]:
-    """Makes copies of a sample, deep but for the image, which the operations never change in place."""
+    """Return a function that copies a sample, deep but for the image, which operations never change in place."""
     plain = {key: value for key, value in sample.items() if type(value) in _PLAIN}
     try:
         # Annotations as files hold them are many small values, which pickle copies in a fifth of deepcopy's time.

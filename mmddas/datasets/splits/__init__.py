@@ -1,4 +1,4 @@
-"""What draws S_train and S_val, once before a search."""
+"""Draw S_train and S_val, once before a search; split a data set into train, val and test."""
 
 from .stratified import StratifiedSubset, stratified_order
 

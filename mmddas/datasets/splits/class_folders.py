@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from .coco import name_some
@@ -10,10 +11,23 @@ from .coco import name_some
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
 
 
-def read_class_folders(root: str | os.PathLike) -> dict[str, list[str]]:
-    """The images of each class in a tree ``<root>/<class>/.../<image>``, as paths from ``root`` with ``/``.
+def visible_files(folder: Path, onerror: Callable[[OSError], None] | None = None) -> list[Path]:
+    """List the files in a folder and below, sorted, without hidden ones; ``onerror`` is that of :func:`os.walk`."""
+    found = []
+    for where, folders, names in os.walk(folder, followlinks=True, onerror=onerror):
+        folders[:] = [name for name in folders if not name.startswith('.')]
+        found += [Path(where, name) for name in names if not name.startswith('.')]
+    return sorted(found)
 
-    As for MMPretrain, every folder is a class and what has an image's suffix is an image; hidden files and
+
+def is_image(path: Path) -> bool:
+    return path.name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def read_class_folders(root: str | os.PathLike) -> dict[str, list[str]]:
+    """List the images of each class in a tree ``<root>/<class>/.../<image>``, as paths from ``root`` with ``/``.
+
+    As for MMPretrain, every folder is a class and every file with an image's suffix is an image; hidden files and
     folders are left out.
 
     Raises:
@@ -23,8 +37,7 @@ def read_class_folders(root: str | os.PathLike) -> dict[str, list[str]]:
     root = Path(root)
     if not root.is_dir():
         raise FileNotFoundError(f"there is no image folder '{root}'")
-    with os.scandir(root) as entries:
-        names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith('.'))
+    names = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith('.'))
     if not names:
         raise ValueError(f"'{root}' has no class folders; '<class>/<image>' is expected in it")
     images = {name: _images_below(root, name) for name in names}
@@ -40,20 +53,14 @@ def _images_below(root: Path, name: str) -> list[str]:
     def fail(error: OSError) -> None:
         raise error  # os.walk alone would leave out what it may not read
 
-    paths = []
-    for folder, subfolders, files in os.walk(root / name, followlinks=True, onerror=fail):
-        subfolders[:] = [subfolder for subfolder in subfolders if not subfolder.startswith('.')]
-        prefix = Path(folder).relative_to(root).as_posix()
-        paths += [
-            f'{prefix}/{file}' for file in files if file.lower().endswith(IMAGE_SUFFIXES) and not file.startswith('.')
-        ]
+    paths = [path.relative_to(root).as_posix() for path in visible_files(root / name, fail) if is_image(path)]
     for path in paths:
         _check_listable(path)
     return paths
 
 
 def _check_listable(path: str) -> None:
-    """A list has one image a line, in UTF-8, and its readers strip the lines."""
+    """Raise ValueError for a path that no list can name: lists are UTF-8, a line an image, and readers strip lines."""
     try:
         path.encode()
     except UnicodeEncodeError as error:

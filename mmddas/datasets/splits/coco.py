@@ -1,4 +1,4 @@
-"""Read annotation files in COCO's format, and check them."""
+"""Read annotation files in COCO's format, and check them: pycocotools names neither file nor entry in its errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_NAMED = 5
 
 
 def read_annotations(ann_file: str | os.PathLike) -> dict:
-    """Parse an annotation file, with errors that name it."""
+    """Parse an annotation file; errors name it."""
     path = Path(ann_file)
     split = 'mmddas split makes COCO annotations of a folder of Pascal-VOC XML files'
     if path.is_dir():
@@ -53,16 +53,16 @@ def check_loadable(annotations: dict) -> None:
 
 
 def completed(annotations: dict) -> tuple[dict, list[str]]:
-    """With what pycocotools wants of every annotation: an ``area``, ``iscrowd``, and an ``id`` of its own, above 0.
+    """Add what pycocotools needs of every annotation: ``area``, ``iscrowd``, and an ``id`` above 0 that no other has.
 
-    Of annotations that share an id it keeps the last one. It marks what a detection has been matched with by its id, so
-    that an object whose id is 0 counts as not found.
+    Of annotations that share an id it keeps the last one, and an object with the id 0 counts as not found, since
+    matches are marked by ids.
 
     Args:
-        annotations: That are loadable.
+        annotations: As :func:`check_loadable` passes them.
 
     Returns:
-        The annotations, and what was added, a sentence each.
+        The annotations, and a sentence on each thing that was added.
     """
     items, notes = annotations['annotations'], []
     ids = [item.get('id') for item in items]
@@ -80,7 +80,7 @@ def completed(annotations: dict) -> tuple[dict, list[str]]:
 
 
 def check_format(annotations: dict) -> None:
-    """Raise ValueError, with the place, for what is not in COCO's format, or has two images of one id."""
+    """Raise ValueError, with the place, for another format than COCO's, or two images of one id."""
     if not isinstance(annotations, dict):
         raise ValueError(f"not COCO's format: an object is expected at the top, not {type(annotations).__name__}")
     for key, fields in REQUIRED_KEYS.items():

@@ -1,4 +1,4 @@
-"""Train, val and test of a data set that has not been split: each class in its proportion, by a seed."""
+"""Split a data set into train, val and test, each class in its proportion, by a seed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from typing import NamedTuple
 from mmddas.datasets.class_counts import ClassCounts
 from mmddas.files import atomic_path, same_content
 
-from .class_folders import IMAGE_SUFFIXES, read_class_folders
+from .class_folders import is_image, read_class_folders, visible_files
 from .coco import check_format, check_loadable, completed, name_some, read_annotations
 from .stratified import rarest_classes, stratified_order
 from .voc import read_voc_folder
 
 PARTS = ('train', 'val', 'test')
-_WANTED = 'a COCO file, a folder with Pascal-VOC XML files and images, or one with a folder of images a class is wanted'
+_WANTED = (
+    'give a COCO file, a folder with Pascal-VOC XML files and images, or a folder with a folder of images per class'
+)
 _OF_A_SPLIT = {'train', 'training', 'val', 'valid', 'validation', 'test', 'testing'}
 
 
@@ -31,8 +33,8 @@ class Split(NamedTuple):
         kind: ``'coco'``, ``'voc'`` or ``'folders'``.
         classes: Their names, by label.
         images: The folder from which the images' paths start; None where it has not been found.
-        contents: Of each part what its file holds: COCO's annotations, or an annotation list's (path, label) pairs.
-        notes: What a user should know of the source, a sentence each.
+        contents: Of each part its file's content: COCO's annotations, or an annotation list's (path, label) pairs.
+        notes: Remarks on the source for a user, a sentence each.
     """
 
     kind: str
@@ -42,12 +44,12 @@ class Split(NamedTuple):
     notes: list[str]
 
     def counts(self) -> dict[str, ClassCounts]:
-        """Images and objects of each class, by part."""
+        """Count images and objects of each class, by part."""
         return {part: _counts(content, self.classes) for part, content in self.contents.items()}
 
 
 def part_sizes(total: int, val: float, test: float) -> dict[str, int]:
-    """How many images each part gets; a share below 1 is of ``total``, other numbers are counts.
+    """Compute how many images each part gets; a share below 1 is of ``total``, other numbers are counts.
 
     Raises:
         ValueError: A number is negative or not whole, a part that is asked for would have none, or train would.
@@ -132,22 +134,20 @@ def write_split(found: Split, out_dir: str | os.PathLike, overwrite: bool = Fals
         FileExistsError: A file is there with other content, and ``overwrite`` is not given: parts that were drawn at
             different times can share images.
     """
-    texts = {}
-    for part, content in found.contents.items():
-        if found.kind == 'folders':
-            texts[part] = f'{part}.txt', ''.join(f'{path} {label}\n' for path, label in content)
-        else:
-            texts[part] = f'{part}.json', json.dumps(content)
     if found.kind == 'folders':
-        texts['classes'] = 'classes.txt', ''.join(f'{name}\n' for name in found.classes)
-    files = {part: Path(out_dir, name) for part, (name, _) in texts.items()}
+        texts = {part: ''.join(f'{path} {label}\n' for path, label in rows) for part, rows in found.contents.items()}
+        texts['classes'] = ''.join(f'{name}\n' for name in found.classes)
+    else:
+        texts = {part: json.dumps(content) for part, content in found.contents.items()}
+    suffix = 'txt' if found.kind == 'folders' else 'json'
+    files = {part: Path(out_dir, f'{part}.{suffix}') for part in texts}
+    possible = [Path(out_dir, f'{part}.{suffix}') for part in PARTS for suffix in ('json', 'txt')]
+    stale = [file for file in possible if file.exists() and file not in files.values()]
     others = [
         file
         for part, file in files.items()
-        if file.exists() and file.read_text(encoding='utf-8', errors='replace') != texts[part][1]
-    ]
-    stale = [Path(out_dir, name) for part in PARTS for name in (f'{part}.json', f'{part}.txt')]
-    others += [file for file in stale if file.exists() and file not in files.values()]
+        if file.exists() and file.read_text(encoding='utf-8', errors='replace') != texts[part]
+    ] + stale
     if others and not overwrite:
         raise FileExistsError(
             f'{name_some(others)} is of another split: name another folder with --out-dir, or --overwrite it. What has '
@@ -155,25 +155,21 @@ def write_split(found: Split, out_dir: str | os.PathLike, overwrite: bool = Fals
         )
     with ExitStack() as stack:  # no file is replaced before all are written
         for part, file in files.items():
-            stack.enter_context(atomic_path(file)).write_text(texts[part][1], encoding='utf-8')
-    for file in others:
-        if file not in files.values():
-            file.unlink()
+            stack.enter_context(atomic_path(file)).write_text(texts[part], encoding='utf-8')
+    for file in stale:
+        file.unlink()
     return files
 
 
 def _kind(source: Path) -> str:
-    """What a source is, by what it holds."""
+    """Tell a source's kind by its content."""
     if source.is_file():
         if source.suffix.lower() == '.xml':
             raise ValueError(f"'{source}' is one XML file: give the folder that has all of them and their images")
-        if source.suffix.lower() in IMAGE_SUFFIXES:
+        if is_image(source):
             raise ValueError(f"'{source}' is one image: {_WANTED}")
         return 'coco'
-    below = []
-    for where, folders, names in os.walk(source, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith('.')]
-        below += [Path(where, name) for name in (*folders, *names) if not name.startswith('.')]
+    below = visible_files(source)
     if any(path.suffix.lower() == '.xml' for path in below):
         return 'voc'
     files = [path for path in below if path.suffix.lower() == '.json']
@@ -182,10 +178,11 @@ def _kind(source: Path) -> str:
             f"'{source}' is a folder with JSON files: give the annotation file: {name_some(files)}. If its "
             'folders are classes, move these files away'
         )
-    if not below:
+    entries = [path for path in source.iterdir() if not path.name.startswith('.')]
+    if not entries:
         raise ValueError(f"'{source}' is empty: {_WANTED}")
-    folders = {path.name.lower() for path in source.iterdir() if path.is_dir()}
-    loose = [path.name for path in source.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+    folders = {path.name.lower() for path in entries if path.is_dir()}
+    loose = [path.name for path in entries if is_image(path)]
     if loose and not folders:
         raise ValueError(f"'{source}' has images ({name_some(loose)}) and nothing that says what is on them: {_WANTED}")
     if folders and folders <= _OF_A_SPLIT:
@@ -196,7 +193,7 @@ def _kind(source: Path) -> str:
 
 
 def _image_root(source: Path, annotations: dict, images: str | os.PathLike | None) -> tuple[Path | None, list[str]]:
-    """Where COCO's ``file_name``s start, and what to say of it."""
+    """Find the folder that COCO's ``file_name``s start from; return it and notes for a user."""
     names = [image['file_name'] for image in annotations['images']]
     if images is not None:
         missing = [name for name in names if not Path(images, name).is_file()]
@@ -217,7 +214,7 @@ def _image_root(source: Path, annotations: dict, images: str | os.PathLike | Non
     if found:
         return found[0], [f"its images are those in '{found[0]}'"]
     return None, [
-        'its images are not beside the annotation file (--images names their folder): copies are not looked for'
+        'its images are not beside the annotation file, so copies are not looked for: name their folder, --images'
     ]
 
 
@@ -279,7 +276,7 @@ def _draw(
     test: float,
     seed: int,
 ) -> dict[str, list[int]]:
-    """Indices of the samples of each part; test first, then val, so that neither depends on what is left to train."""
+    """Draw the indices of each part's samples: test first, then val, so that neither depends on the next one's size."""
     sizes = part_sizes(len(files), val, test)
     group_of = {}
     for group in same_content(files) if compare else ():

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 
 def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
-    """All indices in a random order of which every stretch holds the classes in their proportions.
+    """Draw all indices in a random order of which every stretch holds the classes in their proportions.
 
     Args:
         labels: ``(N,)`` class numbers.
@@ -29,16 +29,16 @@ def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
 
 
 def rarest_classes(classes: Sequence[Collection[int]]) -> np.ndarray:
-    """What each sample is drawn as, ``(N,)``: of its classes the one that fewest samples have; without any -1.
+    """Return the rarest class of each sample, ``(N,)``: that which fewest samples have; -1 without any.
 
-    So rare classes are shared out in proportion, and frequent ones, which are in most samples, come along.
+    Drawn by it, rare classes are shared out in proportion; frequent ones, which most samples have, come along.
     """
     having = Counter(label for found in classes for label in set(found))
     return np.array([min(found, key=lambda label: (having[label], label), default=-1) for found in classes], int)
 
 
 def strata(dataset: Dataset) -> np.ndarray:
-    """What each sample is drawn as, ``(N,)``: its label, or the rarest of several."""
+    """Return the class that each sample is drawn by, ``(N,)``: its label, or the rarest of several."""
     if hasattr(dataset, 'get_gt_labels') and np.isscalar(dataset.get_data_info(0).get('gt_label', 0)):
         return np.asarray(dataset.get_gt_labels())
     try:
@@ -97,7 +97,7 @@ class StratifiedSubset(Dataset):
 
     @property
     def pipeline(self) -> object:
-        """The data set's own, which hooks that switch pipelines set."""
+        """The data set's pipeline, which some hooks switch."""
         return self.dataset.pipeline
 
     @pipeline.setter
@@ -105,7 +105,7 @@ class StratifiedSubset(Dataset):
         self.dataset.pipeline = pipeline
 
     def full_init(self) -> None:
-        """Done at construction; the Runner asks."""
+        """Do nothing: it is done at construction, and the Runner asks for it."""
 
     def get_gt_labels(self) -> np.ndarray:
         return self.dataset.get_gt_labels()

@@ -1,4 +1,7 @@
-"""Pascal-VOC annotations, an XML file an image, as COCO has them."""
+"""Read Pascal-VOC annotations, an XML file an image, as COCO's.
+
+Own code: MMDetection's ``XMLDataset`` reads one fixed layout for training, and cannot give COCO's annotations.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,17 @@ from xml.etree import ElementTree
 
 import cv2
 
-from .class_folders import IMAGE_SUFFIXES
+from .class_folders import is_image, visible_files
 from .coco import name_some
 
 _CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
 
 
 class VOCFolder(NamedTuple):
-    """What a folder of XML files holds.
+    """The content of a folder of XML files.
 
     Args:
-        annotations: As COCO has them; ``file_name`` is the image's path from the folder.
+        annotations: COCO's; ``file_name`` is the image's path from the folder.
         unlabelled: Images that have no XML file, and are left out.
         without_area: Boxes that have no area, and are left out, as ``file: class``.
     """
@@ -51,7 +54,10 @@ def read_voc_folder(folder: str | os.PathLike) -> VOCFolder:
         ValueError: A file is not VOC's; what is wrong, and where, is named.
     """
     folder = Path(folder)
-    files, images = _listing(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder '{folder}'")
+    found = visible_files(folder)
+    files, images = [path for path in found if path.suffix.lower() == '.xml'], [*filter(is_image, found)]
     if not files:
         raise FileNotFoundError(f"there is no XML file in '{folder}' or below")
     by_name, by_stem = {}, {}
@@ -60,7 +66,7 @@ def read_voc_folder(folder: str | os.PathLike) -> VOCFolder:
         by_stem.setdefault(image.stem, []).append(image)
     entries, objects, missing, used = [], [], [], set()
     for file in files:
-        name, size, found = _read(file)
+        name, size, boxes = _read(file)
         candidates = [*by_stem.get(file.stem, ()), *by_name.get(name, ())]
         if not candidates:
             missing.append(f'{file.name} ({name})' if name else file.name)
@@ -73,7 +79,7 @@ def read_voc_folder(folder: str | os.PathLike) -> VOCFolder:
         width, height = size or _size_of(image)
         used.add(image)
         entries.append(dict(file_name=image.relative_to(folder).as_posix(), width=width, height=height))
-        objects.append([(file.name, *item) for item in found])
+        objects.append([(file.name, *item) for item in boxes])
     if missing:
         raise FileNotFoundError(
             f"{len(missing)} of the {len(files)} XML files in '{folder}' have no image of their name in it or below: "
@@ -88,25 +94,8 @@ def read_voc_folder(folder: str | os.PathLike) -> VOCFolder:
     return VOCFolder(annotations, unlabelled, without_area)
 
 
-def _listing(folder: Path) -> tuple[list[Path], list[Path]]:
-    """XML files and images below a folder, sorted, without what is hidden."""
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder '{folder}'")
-    xml, images = [], []
-    for where, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith('.')]
-        for name in names:
-            if name.startswith('.'):
-                continue
-            if name.lower().endswith('.xml'):
-                xml.append(Path(where, name))
-            elif name.lower().endswith(IMAGE_SUFFIXES):
-                images.append(Path(where, name))
-    return sorted(xml), sorted(images)
-
-
 def _read(file: Path) -> tuple[str, tuple[int, int] | None, list[tuple[str, list[float], bool]]]:
-    """The image's name, its width and height where they are there, and each object's class, corners and difficulty."""
+    """Return the image's name, its width and height if given, and each object's class, corners and difficulty."""
     try:
         root = ElementTree.parse(file).getroot()
     except ElementTree.ParseError as error:
@@ -131,7 +120,7 @@ def _read(file: Path) -> tuple[str, tuple[int, int] | None, list[tuple[str, list
 
 
 def _whole(text: str | None) -> int:
-    """A number of pixels; 0 where there is none."""
+    """Return a number of pixels; 0 for other text."""
     try:
         return int(float(text))
     except (TypeError, ValueError, OverflowError):
@@ -139,7 +128,7 @@ def _whole(text: str | None) -> int:
 
 
 def _distance(image: Path, file: Path) -> int:
-    """How many folders lie between an image and an XML file."""
+    """Count the folders between an image and an XML file."""
     shared = len(os.path.commonprefix([image.parent.parts, file.parent.parts]))
     return len(image.parent.parts) + len(file.parent.parts) - 2 * shared
 

@@ -1,4 +1,4 @@
-"""Whether S_train and S_val can mean anything together: objects, classes, images that they share."""
+"""Check S_train and S_val: their objects, their classes, and the images that they share."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 
-from mmddas.datasets.class_counts import ClassCounts
+from mmddas.datasets.class_counts import ClassCounts, class_rows
 from mmddas.datasets.walk import datasets_within, inner_datasets, transforms_of
 from mmddas.files import same_content
-from mmddas.viz.tables import class_table
+from mmddas.viz.tables import text_table
 
 _SHOWN = 8
 # Transforms of MMCV and MMDetection, and base classes of such, that move what is on the image.
@@ -31,11 +31,11 @@ _MOVING = {
 
 
 class DataSummary(NamedTuple):
-    """What a data set holds.
+    """The content of a data set.
 
     Args:
         counts: Images and objects of each class.
-        images: Something that tells each image from others: its file, or a hash of its pixels.
+        images: A key of each image: its file, or a hash of its pixels.
         files: The annotation files.
     """
 
@@ -45,7 +45,7 @@ class DataSummary(NamedTuple):
 
 
 def summary(dataset: Dataset) -> DataSummary:
-    """Look at all annotations of a data set and of those that it wraps."""
+    """Summarize all annotations of a data set and of those that it wraps."""
     classes = getattr(dataset, 'metainfo', {}).get('classes')
     images, objects, files, images_of, without = set(), None, [], Counter(), 0
     for part in datasets_within(dataset):
@@ -73,7 +73,7 @@ def _image(info: dict, unknown: str) -> str:
     image = info.get('img')
     if isinstance(image, np.ndarray):
         return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
-    return unknown  # nothing to tell it by: unlike all others
+    return unknown  # unlike all others
 
 
 def check_order(name: str, dataset: Dataset) -> None:
@@ -94,10 +94,10 @@ def check_order(name: str, dataset: Dataset) -> None:
 
 
 def check_data(train: Dataset, val: Dataset) -> dict[str, ClassCounts]:
-    """Look at S_train and S_val together, before a search begins.
+    """Check S_train and S_val together, before a search begins.
 
     Returns:
-        What the two have of each class.
+        The counts of each class in both.
 
     Raises:
         ValueError: One of them has images and no object, their classes differ, or S_val lies wholly in S_train.
@@ -115,7 +115,7 @@ def check_data(train: Dataset, val: Dataset) -> dict[str, ClassCounts]:
             f'The classes of S_train are {_listed(here)}, those of S_val {_listed(there)}: give both data sets, '
             'policy_dataloader.dataset too, the same metainfo=dict(classes=(...))'
         )
-    print_log(f'S_train and S_val:\n{class_table(parts)}', logger='current')
+    print_log(f'S_train and S_val:\n{text_table(class_rows(parts), indent=2)}', logger='current')
     for name, counts in parts.items():
         absent = [kind for label, kind in enumerate(counts.classes or ()) if not counts.images_of[label]]
         if absent and counts.images_of:
@@ -124,7 +124,7 @@ def check_data(train: Dataset, val: Dataset) -> dict[str, ClassCounts]:
     copies = copies_under_other_names(summaries['S_train'].images, summaries['S_val'].images)
     if copies:
         _warn(
-            f'S_TRAIN AND S_VAL SHARE {len(copies)} IMAGES UNDER OTHER NAMES, such as {copies[0][0]} and '
+            f'S_train and S_val share {len(copies)} images under other names, such as {copies[0][0]} and '
             f'{copies[0][1]}: the policy is judged on what the network learns by heart. Keep the copies of an image in '
             'one of the two'
         )
@@ -137,14 +137,14 @@ def check_data(train: Dataset, val: Dataset) -> dict[str, ClassCounts]:
         )
     if shared:
         _warn(
-            f'S_TRAIN AND S_VAL SHARE {shared} IMAGES, of {total} of S_val: the policy is judged on what the network '
-            'learns by heart. Split the training images, as tools/dataset_tools/make_coco_proxy.py does'
+            f'S_train and S_val share {shared} of the {total} images of S_val: the policy is judged on what the '
+            'network learns by heart. Split the training images, as tools/dataset_tools/make_coco_proxy.py does'
         )
     return parts
 
 
 def copies_under_other_names(train: set[str], val: set[str]) -> list[tuple[str, str]]:
-    """Files of S_val, each with one of S_train that has the same content."""
+    """Return files of S_val, each with one of S_train that has the same content."""
     files = [path for path in sorted(train ^ val) if os.path.isfile(path)]
     found = []
     for group in same_content(files):
@@ -155,7 +155,7 @@ def copies_under_other_names(train: set[str], val: set[str]) -> list[tuple[str, 
 
 @contextmanager
 def empty_data_explained(name: str, config: object) -> Iterator[None]:
-    """Say what is wrong where a data set turns out to be empty: MMEngine asks NumPy to concatenate nothing."""
+    """Explain an empty data set, for which MMEngine raises NumPy's error of concatenating nothing."""
     try:
         yield
     except ValueError as error:
@@ -166,7 +166,7 @@ def empty_data_explained(name: str, config: object) -> Iterator[None]:
 
 
 def _of_config(dataset: object) -> tuple[tuple[str, ...] | None, list[str]]:
-    """Classes and annotation files of a data set's config, within wrappers."""
+    """Return classes and annotation files of a data set's config, within wrappers."""
     if not isinstance(dataset, dict):
         return None, []
     if not dataset.get('ann_file'):
@@ -180,7 +180,7 @@ def _of_config(dataset: object) -> tuple[tuple[str, ...] | None, list[str]]:
 
 
 def _explained(classes: tuple[str, ...] | None, files: list[str]) -> str:
-    """What was looked for and what the annotation file has, where it can be read."""
+    """Return the end of a message: the classes asked for and those of the annotation file, if it can be read."""
     for file in files:
         try:
             content = json.loads(Path(file).read_text(encoding='utf-8'))

@@ -1,4 +1,4 @@
-"""What makes a search the one that it is: compared between its processes at the start, and with a checkpoint's."""
+"""Fingerprints of a search, compared between its processes at the start and with a checkpoint to resume from."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from mmengine.dist import all_gather_object, get_world_size
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmddas.core import PolicyEstimator, PolicySchedule
+from mmddas.core import PolicyEstimator
 from mmddas.datasets import KeyedDataset
 from mmddas.datasets.walk import datasets_within, inner_datasets
+from mmddas.engine.build import SearchSettings
 
 # Samples of a data set whose annotations enter its fingerprint.
 _SAMPLED = 500
@@ -24,44 +25,32 @@ _PLACES = ('work_dir', 'data_root', 'save_dir', 'log_dir', 'filename', 'ann_file
 _SHOWN = 5
 
 
-def search_identity(
-    seed: int,
-    schedule: PolicySchedule,
-    num_sub_policies: int,
-    sub_policies_per_rank: bool,
-    estimator: PolicyEstimator,
-    network: nn.Module,
-) -> dict[str, object]:
-    """What a search does, by name."""
+def search_fingerprint(settings: SearchSettings, estimator: PolicyEstimator) -> dict[str, object]:
+    """Return the settings that decide what a search finds, by name."""
+    space, per_rank = estimator.policy.space, settings.sub_policies_per_rank
     return {
-        'search space': [str(candidate) for candidate in schedule.space.candidates],
-        'num_ops': schedule.space.num_ops,
-        'num_sub_policies': num_sub_policies,
-        'sub-policies are drawn by': f'{get_world_size()} ranks' if sub_policies_per_rank else 'the batch',
-        'seed': seed,
+        'search space': [str(candidate) for candidate in space.candidates],
+        'num_ops': space.num_ops,
+        'num_sub_policies': settings.num_sub_policies,
+        'sub-policies are drawn by': f'{get_world_size()} ranks' if per_rank else 'the batch',
         'estimator': type(estimator).__name__,
         **estimator.settings,
         'p_tp is': 'learned' if len(estimator.optimizers) == 2 else 'fixed',
-        'options of DDASAugment': str(schedule.meta['operation_options']),
-        'the network': architecture(network),
     }
 
 
-def data_identity(**loaders: DataLoader) -> dict[str, str]:
-    """What data loaders give out, by the names of their data."""
-    identity = {}
+def data_fingerprint(**loaders: DataLoader) -> dict[str, str]:
+    """Return the content and the batches of data loaders, by the names of their data."""
+    found = {}
     for name, loader in loaders.items():
         dataset = loader.dataset.dataset if isinstance(loader.dataset, KeyedDataset) else loader.dataset
         batch_size = (loader.batch_sampler.batch_size or 1) * get_world_size()
-        identity |= {name: fingerprint(dataset), f'batches of {name}': f'{len(loader)} of {batch_size}'}
-    return identity
+        found |= {name: dataset_fingerprint(dataset), f'batches of {name}': f'{len(loader)} of {batch_size}'}
+    return found
 
 
-def fingerprint(dataset: object) -> str:
-    """A short text by which two copies of a data set agree, wherever their files are.
-
-    It tells the number of samples, and a hash of the annotations of some of them.
-    """
+def dataset_fingerprint(dataset: object) -> str:
+    """Return the number of samples and a hash of the annotations of some; the place of files does not enter."""
     digest = hashlib.sha256()
     for part in datasets_within(dataset):
         if inner_datasets(part) or not hasattr(part, 'get_data_info'):
@@ -82,15 +71,15 @@ def _plain(value: object) -> str:
     return repr(value) if isinstance(value, np.generic) else type(value).__name__
 
 
-def architecture(network: nn.Module) -> str:
-    """The number of parameters, trained (now) or not, and a hash of all names and shapes."""
+def network_fingerprint(network: nn.Module) -> str:
+    """Return the number of parameters, trained (now) or not, and a hash of all names and shapes."""
     shapes = [(name, tuple(parameter.shape)) for name, parameter in network.named_parameters()]
     count = sum(parameter.numel() for parameter in network.parameters())
     return f'{count} parameters, {hashlib.sha256(repr(shapes).encode()).hexdigest()[:8]}'
 
 
-def flattened(config: Config | dict) -> dict[str, str]:
-    """Every setting of a config under its dotted name, as text, but for the places of files."""
+def config_fingerprint(config: Config | dict) -> dict[str, str]:
+    """Return every setting of a config by its dotted name, as text, without the places of files."""
     settings: dict[str, str] = {}
 
     def enter(name: str, value: object) -> None:
@@ -108,16 +97,16 @@ def flattened(config: Config | dict) -> dict[str, str]:
 
 
 def _text(value: object) -> str:
-    """The same in all processes, where Python's own has places in memory, or an order by chance."""
+    """Return the same text in all processes; Python's has places in memory, and sets in an order by chance."""
     if isinstance(value, functools.partial):
-        return f'{_text(value.func)} of {[*map(_text, value.args)]}, {flattened(value.keywords)}'
+        return f'{_text(value.func)} of {[*map(_text, value.args)]}, {config_fingerprint(value.keywords)}'
     if hasattr(value, '__qualname__'):  # functions, classes and methods
         return f'{value.__module__}.{value.__qualname__}'
     return repr(sorted(value, key=repr)) if isinstance(value, (set, frozenset)) else repr(value)
 
 
 def differences(first: dict, second: dict, names: tuple[str, str]) -> list[str]:
-    """What differs between two identities, a phrase each; ``names`` tell whose they are."""
+    """Return a phrase for each difference of two fingerprints, whose ``names`` it uses."""
     found = []
     for key in {**first, **second}:
         here, there = (identity.get(key, 'nothing') for identity in (first, second))
@@ -136,7 +125,7 @@ def differences(first: dict, second: dict, names: tuple[str, str]) -> list[str]:
 
 
 def check_processes_agree(identity: dict) -> None:
-    """Raise RuntimeError on every process where one has another ``identity`` than the first; collective."""
+    """Raise RuntimeError on all processes where one has another fingerprint than the first; collective."""
     if get_world_size() == 1:
         return
     first, *others = all_gather_object(identity)

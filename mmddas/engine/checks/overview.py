@@ -1,4 +1,4 @@
-"""What a search is going to do, said before its first step."""
+"""Log the extent of a search before its first step."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ ENOUGH_DRAWS = 60
 
 
 def draws_per_operation(space: SearchSpace, num_sub_policies: int, steps: int) -> float:
-    """How often an operation is tried in a search, on average over them."""
+    """Return how often a search draws an operation, on average."""
     return steps * num_sub_policies * space.num_ops / len(space.operations)
 
 
 def epochs_for_evidence(space: SearchSpace, num_sub_policies: int, steps: int, epochs: int) -> int | None:
-    """The number of epochs that would draw each operation often enough; None where ``epochs`` of them do."""
+    """Return the epochs that draw each operation often enough; None where ``epochs`` are enough."""
     draws = draws_per_operation(space, num_sub_policies, steps)
     return math.ceil(epochs * ENOUGH_DRAWS / draws) if draws < ENOUGH_DRAWS else None
 
 
 def say_how_long(space: SearchSpace, num_sub_policies: int, steps_per_epoch: int, epochs: int) -> None:
-    """Log candidates, steps, passes and draws, with a warning where chance would decide."""
+    """Log candidates, steps, passes and draws; warn where the draws are too few."""
     steps = steps_per_epoch * epochs
     draws = draws_per_operation(space, num_sub_policies, steps)
     print_log(
@@ -38,8 +38,8 @@ def say_how_long(space: SearchSpace, num_sub_policies: int, steps_per_epoch: int
     needed = epochs_for_evidence(space, num_sub_policies, steps, epochs)
     if needed is not None:
         print_log(
-            f'AN OPERATION IS DRAWN SOME {draws:.0f} TIMES, and below {ENOUGH_DRAWS} chance decides which ones lead: '
-            f'{needed} epochs are the least',
+            f'An operation is drawn some {draws:.0f} times only. Below {ENOUGH_DRAWS} chance decides which ones lead: '
+            f'search for at least {needed} epochs',
             logger='current',
             level=logging.WARNING,
         )

@@ -1,4 +1,4 @@
-"""What a search refuses, or warns of, before its first step."""
+"""Checks of the config before the first step: errors, and warnings."""
 
 from __future__ import annotations
 
@@ -35,13 +35,15 @@ def check_whole_numbers(**numbers: object) -> None:
 
 
 def check_views(num_sub_policies: int, sub_policies_per_rank: bool, estimator: PolicyEstimator) -> None:
-    """Raise ValueError, or warn, where a step has one sub-policy, of which evidence cannot be made."""
+    """Raise ValueError, or warn, where a step has one sub-policy, which gives no evidence."""
     if num_sub_policies * (get_world_size() if sub_policies_per_rank else 1) > 1:
         return
     text = 'num_sub_policies=1: evidence compares the sub-policies of a step, and one has none to be compared with'
     if isinstance(estimator, ShrinkageEstimator):
         raise ValueError(f'{text}, so that ShrinkageEstimator would leave the policy uniform: take 2 or more')
-    print_log(f'{text}: no operation will stand out, however long the search', logger='current', level=logging.WARNING)
+    print_log(
+        f'{text}: no effect will be significant, however long the search', logger='current', level=logging.WARNING
+    )
 
 
 def check_passes(loader: DataLoader) -> None:
@@ -95,7 +97,7 @@ def check_network(network: torch.nn.Module, sub_policies_per_rank: bool) -> None
 
 
 def check_optimizer(optim_wrapper: OptimWrapper) -> None:
-    """Raise ValueError where a search cannot step, and warn of optimizers that the method is not exact for."""
+    """Raise ValueError for an optimizer that a search cannot step, and warn of those that are not linear."""
     if not hasattr(optim_wrapper, 'optimizer'):
         raise ValueError(
             f'A search steps its network by one optimizer, got {type(optim_wrapper).__name__}: give it one '
@@ -106,7 +108,7 @@ def check_optimizer(optim_wrapper: OptimWrapper) -> None:
             'ApexOptimWrapper scales losses where a search, which takes gradients view by view, cannot see it: use '
             "optim_wrapper=dict(type='AmpOptimWrapper', ...)"
         )
-    if getattr(optim_wrapper, '_accumulative_counts', 1) != 1:
+    if getattr(optim_wrapper, '_accumulative_counts', 1) != 1:  # which a wrapper tells nowhere else
         raise ValueError(
             'A search cannot accumulate gradients over iterations (the policy learns from every step): '
             'remove accumulative_counts from optim_wrapper and raise the batch size instead'
@@ -121,7 +123,7 @@ def check_optimizer(optim_wrapper: OptimWrapper) -> None:
 
 
 def check_hooks(hooks: Iterable[Hook]) -> None:
-    """Raise ValueError for a hook that switches the pipeline, of which a search keeps one, or takes the data itself."""
+    """Raise ValueError for a hook that switches the pipeline, or passes the training's data through the network."""
     for hook in hooks:
         name = type(hook).__name__
         if name in PASSING_HOOKS:
@@ -137,7 +139,7 @@ def check_hooks(hooks: Iterable[Hook]) -> None:
 
 
 def check_work_dir(work_dir: str, network: torch.nn.Module, resumed: bool) -> None:
-    """Have rank 0, which alone writes, look at the work dir; an OSError of what it found on all processes."""
+    """Raise OSError on all processes where rank 0, which alone writes, cannot write to the work dir."""
     found: list[OSError | None] = [None]
     if get_rank() == 0:
         # Weights and a momentum; twice at first, since the old checkpoint stays until the new one is there.

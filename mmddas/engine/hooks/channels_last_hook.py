@@ -1,4 +1,4 @@
-"""A network in channels-last memory."""
+"""Keep a network in channels-last memory."""
 
 import torch
 from mmengine.hooks import Hook

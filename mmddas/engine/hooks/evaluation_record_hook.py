@@ -1,4 +1,4 @@
-"""What a training's evaluations have found, in a file of its own."""
+"""Record the evaluations of a training in a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 
 @HOOKS.register_module()
 class EvaluationRecordHook(Hook):
-    """Adds every evaluation to ``evaluations.jsonl`` in the work dir, a JSON object a line.
+    """Add every evaluation to ``evaluations.jsonl`` in the work dir, a JSON object a line.
 
     ``{"at": 12, "last": true, "metrics": {"coco/bbox_mAP": 0.41}}``: after epoch 12 (or iteration, of trainings that
     are counted in those), after which nothing was trained. Where an evaluator has nothing to give, as COCO's where a
@@ -45,7 +45,7 @@ class EvaluationRecordHook(Hook):
                 os.fsync(file.fileno())
 
     def complete(self, runner: Runner) -> None:
-        """Evaluate the trained network, where that is not done yet.
+        """Evaluate the trained network, unless that is done.
 
         A training that was stopped in its last evaluation has written its last checkpoint, and nothing is left to train
         when it is resumed.

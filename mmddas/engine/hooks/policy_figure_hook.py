@@ -1,4 +1,4 @@
-"""A search's figure, drawn as it goes on."""
+"""Draw the figure of a search after its epochs."""
 
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS

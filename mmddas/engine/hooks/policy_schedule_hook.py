@@ -1,4 +1,4 @@
-"""A searched schedule, replayed in a training."""
+"""Replay a searched schedule in a training."""
 
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
@@ -65,7 +65,7 @@ class PolicyScheduleHook(Hook):
             _restart_early_workers(runner)
 
     def _find(self, runner: Runner) -> None:
-        """Look for the transforms, and give those that are new the policy that the hook is to replay."""
+        """Find the transforms, and give the new ones the policy to replay."""
         self._augments = find_augments(runner.train_dataloader.dataset)
         for augment in self._augments:
             if augment.schedule is not None and self._prepared.get(augment) is augment.schedule:
@@ -87,7 +87,7 @@ class PolicyScheduleHook(Hook):
                     augment.keeps_some_box = True
 
     def _check_followed(self, runner: Runner) -> None:
-        """Raise ValueError for a policy that is named outside of the pipeline, and that nothing follows."""
+        """Raise ValueError for a policy outside of the pipeline that no transform follows."""
         file = runner.cfg.get('policy_file')
         if self.policy and file and self.policy != file:
             raise ValueError(
@@ -117,7 +117,7 @@ class PolicyScheduleHook(Hook):
             self._tell_iteration(runner, runner.iter + 1)
 
     def _tell_iteration(self, runner: Runner, iteration: int) -> None:
-        """The iteration, and a pass over the data that is the same whichever iteration a worker is ahead by."""
+        """Tell the iteration, and a pass over the data that does not depend on how far a worker is ahead."""
         loader = runner.train_dataloader
         endless = isinstance(getattr(loader.batch_sampler, 'sampler', None), InfiniteSampler)
         data_pass = self._began if endless else iteration // len(loader)
@@ -129,7 +129,7 @@ class PolicyScheduleHook(Hook):
 
 
 def _is_switched_in(runner: Runner) -> bool:
-    """Whether MMDetection's PipelineSwitchHook or MMPretrain's SwitchRecipeHook will bring a DDASAugment."""
+    """Return whether PipelineSwitchHook or SwitchRecipeHook will switch to a pipeline with DDASAugment."""
     switched = [getattr(hook, 'switch_pipeline', None) for hook in runner.hooks]
     # Other hooks have a schedule of another kind: ProfilerHook a function.
     schedules = [hook.schedule for hook in runner.hooks if isinstance(getattr(hook, 'schedule', None), dict)]
@@ -150,7 +150,10 @@ def _check_task(schedule: PolicySchedule, runner: Runner) -> None:
 
 
 def _restart_early_workers(runner: Runner) -> None:
-    """The original MMEngine's IterBasedTrainLoop starts its workers, which load ahead, before any hook is called."""
+    """Restart the workers of the original MMEngine's IterBasedTrainLoop, which load ahead before any hook is called.
+
+    Neither it nor PyTorch has a public way to start an iterator anew.
+    """
     batches, loader = getattr(runner.train_loop, 'dataloader_iterator', None), runner.train_dataloader
     if getattr(batches, '_iterator', None) is None:
         return

@@ -1,4 +1,4 @@
-"""A search's policy, written as it goes on."""
+"""Write the policy of a search after every epoch."""
 
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
@@ -9,7 +9,7 @@ from mmddas.files import keep_other
 
 
 def leading(schedule_or_policy: PolicySchedule | AugmentationPolicy, count: int = 3) -> str:
-    """The likeliest candidates and how many times the uniform probability they have, as text; ``'none'``, all alike."""
+    """Return the likeliest candidates and their multiples of the uniform probability; ``'none'``, all alike."""
     if isinstance(schedule_or_policy, PolicySchedule):
         probs = schedule_or_policy.snapshots[-1].op_probs
     else:
@@ -68,7 +68,7 @@ class PolicySnapshotHook(Hook):
         checkpoint['ddas'] = runner.train_loop.state_dict()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        if runner._resume:
+        if runner._resume:  # the config lacks it where a Runner is built without one
             if 'ddas' not in checkpoint:
                 raise ValueError('The checkpoint to resume from holds no policy: it was not saved by a search')
             runner.train_loop.load_state_dict(checkpoint['ddas'])

@@ -1,4 +1,4 @@
-"""A search's bar in a terminal."""
+"""Show the progress of a search in a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A search's report, written as it goes on."""
+"""Write the report of a search after its epochs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmddas.engine.tasks import TASKS
 
 # Steps after which the search says how long it is going to take; the first ones are slower.
 _MEASURED_STEPS = 10
-# Leading operations whose pictures are shown where none stands out.
+# Leading operations whose pictures are shown where none is significant.
 _SHOWN = 6
 
 
@@ -100,7 +100,7 @@ class SearchReportHook(Hook):
 
 
 def config_file(runner: Runner) -> str:
-    """The config to go on with: of a search that has just been derived, the file in its work dir."""
+    """Return the config to resume with: of a derived search, the file in its work dir."""
     written = Path(runner.work_dir, f'{runner.cfg.get("experiment_name")}.py')
     if runner.cfg.get('derived_from') and not runner.cfg.filename and written.is_file():
         return str(written)
@@ -108,7 +108,7 @@ def config_file(runner: Runner) -> str:
 
 
 def shown_candidates(schedule: PolicySchedule) -> Sequence[Candidate]:
-    """The likeliest level of each operation that stands out, the helping ones first; or else of the six that lead.
+    """Return the likeliest level of each significant operation, helping ones first, or else of the six that lead.
 
     Of equally likely levels it is the middle one.
     """

@@ -1,4 +1,4 @@
-"""What is drawn for a batch before it enters a network: the same for all batches of a step."""
+"""Preprocess all batches of a step with the same random numbers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from mmddas.datasets.search import seeded
 
 
 class StepPreprocessing:
-    """A network's data preprocessor, which sees the batches of a step with the same random numbers.
+    """A network's data preprocessor, with the same random numbers for all batches of a step.
 
-    A preprocessor may draw a size for a batch, or mix its images. The views of a step are to be compared, so that what
-    is drawn for a batch is drawn once a step.
+    A preprocessor may draw a size for a batch, or mix its images, and the views of a step must be comparable.
 
     Args:
         preprocessor: The network's.
@@ -30,15 +29,18 @@ class StepPreprocessing:
         self._seed = torch.initial_seed()  # of the step: a search seeds PyTorch's generator by the position
 
     def __call__(self, batch: object) -> object:
-        """The preprocessed batch. The random numbers that come after it are those that would have come without it."""
+        """Preprocess a batch, and leave the random generators as they were."""
         if self._seed is None:
             return self.preprocessor(batch, True)
-        with seeded(self._seed), _seeded_cuda(self._seed):
+        devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+        with seeded(self._seed), torch.random.fork_rng(devices):
+            if devices:
+                torch.cuda.manual_seed(self._seed)
             return self.preprocessor(batch, True)
 
     @contextmanager
     def unmixed(self) -> Iterator[None]:
-        """Within the ``with`` block MMPretrain's Mixup, CutMix and their like leave the images of a batch alone.
+        """Switch MMPretrain's Mixup, CutMix and the like off within a ``with`` block.
 
         S_val is never augmented. Labels come as the scores that the loss of such a training wants.
         """
@@ -56,17 +58,3 @@ class StepPreprocessing:
 
 def _left_alone(images: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
     return images, scores.float()
-
-
-@contextmanager
-def _seeded_cuda(seed: int) -> Iterator[None]:
-    """As ``seeded`` for the generator of the GPU at hand, where there is one."""
-    if not torch.cuda.is_available():
-        yield
-        return
-    before = torch.cuda.get_rng_state()
-    torch.cuda.manual_seed(seed)
-    try:
-        yield
-    finally:
-        torch.cuda.set_rng_state(before)

@@ -1,11 +1,11 @@
-"""What a network's normalisations remember of the batches that they have seen."""
+"""Keep the running statistics of a network's normalisations."""
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 
 class FrozenRunningStatistics:
-    """Within the ``with`` block batch statistics are used, as in training, but do not enter the running ones."""
+    """A ``with`` block in which batches are normalised as in training, and do not enter the running statistics."""
 
     def __init__(self, network: nn.Module) -> None:
         self._norms = [module for module in network.modules() if isinstance(module, _NormBase)]

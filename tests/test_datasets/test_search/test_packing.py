@@ -6,9 +6,10 @@ import torch
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.structures import InstanceData
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
-from mmddas.datasets.search.packing import PackedBatch, PackingCollate, UnpackingLoader, pack, unpack
+from mmddas.datasets.search import end_workers
+from mmddas.datasets.search.packing import PackedBatch
 
 TENSORS = {
     'uint8': torch.arange(60, dtype=torch.uint8).reshape(3, 4, 5),
@@ -23,17 +24,26 @@ TENSORS = {
 }
 
 
+def received(packed: PackedBatch) -> object:
+    make, arguments = packed.__reduce__()
+    return make(*arguments)
+
+
+def sent(batch: object) -> object:
+    return received(PackedBatch(batch))
+
+
 @pytest.mark.parametrize('name', TENSORS)
 def test_tensors_keep_contents_type_and_shape(name):
     tensor = TENSORS[name]
-    found = unpack(pack([tensor]))[0]
+    found = sent([tensor])[0]
     assert found.dtype is tensor.dtype and found.shape == tensor.shape and torch.equal(found, tensor)
 
 
 def test_gradients_conjugates_and_subclasses_are_left_to_pickle():
     with_gradient = torch.nn.Parameter(torch.randn(3))
     conjugate = torch.tensor([1 + 2j]).conj()
-    found = unpack(pack(dict(a=with_gradient, b=conjugate)))
+    found = sent(dict(a=with_gradient, b=conjugate))
     assert type(found['a']) is torch.nn.Parameter and torch.equal(found['a'], with_gradient)
     assert torch.equal(found['b'].resolve_conj(), conjugate.resolve_conj())
 
@@ -65,32 +75,28 @@ class Samples(Dataset):
         return sample(index)
 
 
-@pytest.mark.parametrize(
-    ('workers', 'context'), [(0, None), (2, 'fork'), pytest.param(1, 'spawn', marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(('workers', 'context'), [(2, 'fork'), pytest.param(1, 'spawn', marks=pytest.mark.slow)])
 def test_a_loader_gives_what_its_dataset_has(workers, context):
-    loader = UnpackingLoader(
-        Samples(), 2, num_workers=workers, collate_fn=PackingCollate(list), multiprocessing_context=context
-    )
+    loader = DataLoader(Samples(), 2, num_workers=workers, collate_fn=PackedBatch, multiprocessing_context=context)
     for _ in range(2):
         batches = iter(loader)
         for index, found in enumerate(found for batch in batches for found in batch):
             assert_same(found, sample(index))
         assert index == 5
-        batches.shut_down()
+        end_workers(batches)
 
 
 def test_a_batch_travels_as_one_tensor_that_all_others_lie_in():
-    packed = pack([sample(seed) for seed in range(5)])
-    assert isinstance(packed, PackedBatch) and packed.block.is_shared()
+    packed = PackedBatch([sample(seed) for seed in range(5)])
+    assert packed.block.is_shared()
     first, last = packed.block.data_ptr(), packed.block.data_ptr() + len(packed.block)
-    for found in unpack(packed):
+    for found in received(packed):
         for tensor in (found['inputs'], found['data_samples'].gt_instances.labels):
             assert tensor.numel() == 0 or first <= tensor.data_ptr() < last
             assert tensor.data_ptr() % 16 == 0 or tensor.numel() == 0
 
 
 def test_what_is_unpacked_outlives_its_block():
-    found = unpack(pack([torch.arange(1000)]))[0]
+    found = sent([torch.arange(1000)])[0]
     found[0] = 5  # and can be written to
     assert torch.equal(found[1:], torch.arange(1, 1000)) and found[0] == 5

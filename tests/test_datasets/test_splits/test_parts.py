@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
+from mmddas.datasets.class_counts import class_rows
 from mmddas.datasets.splits.parts import part_sizes, split, write_split
 from mmddas.datasets.splits.voc import read_voc_folder
-from mmddas.viz.tables import class_table
+from mmddas.viz.tables import text_table
 
 CLASSES = ('cat', 'dog', 'yak')  # of 60 images 40 have a cat, 18 a dog, 6 a yak; 6 have nothing
 
@@ -285,7 +286,7 @@ def test_files_are_written_all_or_none_and_read_again(source, tmp_path):
 
 def test_the_table_has_every_class_and_the_sums(source):
     found = split(source)
-    rows = class_table(found.counts()).splitlines()
+    rows = text_table(class_rows(found.counts()), indent=2).splitlines()
     assert [row.split()[0] for row in rows][1:-1] in ([*CLASSES[::-1]], ['cat', 'dog', 'yak', 'no'])
     images = rows[-1].split()[1:][:: 1 if found.kind == 'folders' else 2]
     assert sum(int(cell.replace(',', '')) for cell in images) == total(found)

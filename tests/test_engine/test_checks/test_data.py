@@ -91,7 +91,7 @@ def test_images_that_both_share_are_counted_loudly(search_config, shapes, tmp_pa
     config = search_config()
     data_of(config, DATA[1]).update(ann_file=str(mixed), data_prefix=dict(img=''))
     build_loop(config)
-    assert 'S_TRAIN AND S_VAL SHARE 2 IMAGES, of 5 of S_val' in log_of(config)
+    assert 'S_train and S_val share 2 of the 5 images of S_val' in log_of(config)
 
 
 class Arrays(BaseDataset):
@@ -119,7 +119,7 @@ def test_copies_under_another_name_are_warned_of(search_config, shapes, tmp_path
     )
     build_loop(config)
     log = log_of(config)
-    assert 'S_TRAIN AND S_VAL SHARE 12 IMAGES UNDER OTHER NAMES, such as ' in log
+    assert 'S_train and S_val share 12 images under other names, such as ' in log
     assert '/copy/train/' in log and f'{shapes}/train/' in log
 
 

@@ -92,7 +92,7 @@ def test_one_view_a_step_is_no_evidence(monkeypatch, processes, per_rank, enough
         with pytest.raises(ValueError, match='num_sub_policies=1: .* take 2 or more'):
             preconditions.check_views(1, per_rank, estimators[0])
         preconditions.check_views(1, per_rank, estimators[1])
-        assert 'no operation will stand out' in said[0]
+        assert 'no effect will be significant' in said[0]
 
 
 def test_a_hook_that_passes_images_by_itself_is_refused():

