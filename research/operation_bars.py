@@ -18,13 +18,6 @@ from mmddas.files import atomic_path
 NUM_EPOCHS = 5
 
 
-def multiples(schedule: PolicySchedule, epoch: int) -> np.ndarray:
-    """Return p_o summed over levels after an epoch (from 1), times that of a uniform policy, ``(operations,)``."""
-    levels = np.bincount(schedule.space.operation_of)
-    probs = np.bincount(schedule.space.operation_of, weights=schedule.snapshots[epoch - 1].op_probs)
-    return probs * len(schedule.space) / levels
-
-
 def draw(schedule: PolicySchedule, path: Path, epochs: list[int]) -> None:
     """Write the figure, atomically; the suffix gives the format."""
     names = schedule.space.operations
@@ -33,7 +26,13 @@ def draw(schedule: PolicySchedule, path: Path, epochs: list[int]) -> None:
     for number, epoch in enumerate(epochs):
         rows = np.arange(len(names)) + (number - (len(epochs) - 1) / 2) * height
         colour = colormaps['YlGnBu'](0.3 + 0.7 * (number + 1) / len(epochs))
-        axes.barh(rows, multiples(schedule, epoch), height, color=colour, label=f'{epoch}')
+        axes.barh(
+            rows,
+            schedule.space.operation_multiples(schedule.snapshots[epoch - 1].op_probs),
+            height,
+            color=colour,
+            label=f'{epoch}',
+        )
     axes.axvline(1, color='black', linewidth=1, linestyle='--')
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)

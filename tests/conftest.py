@@ -13,6 +13,8 @@ from mmengine.registry import init_default_scope
 
 import mmddas  # noqa: F401  (registers everything)
 from mmddas.compat import import_formatter
+from mmddas.viz import policy_figure
+from mmddas.viz.report import page
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,10 +32,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=rank)
 
 
-@pytest.fixture(autouse=True)
-def no_formatting_of_config_texts(monkeypatch):
-    """MMEngine formats every config that it logs, which takes longer than a tiny search."""
-    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **kwargs: (text, True))
+@pytest.fixture(scope='module', autouse=True)
+def draw_policy(request):
+    """Leave out what takes longer than a tiny search: figures, and the formatting of configs for the log.
+
+    Gives the function that draws, for a test that wants the figure.
+    """
+    drawing = policy_figure.draw_policy
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **kwargs: (text, True))
+        if 'test_viz' not in request.path.parts:
+            patch.setattr(policy_figure, 'draw_policy', lambda *args, **kwargs: None)
+            patch.setattr(page, 'history_svg', lambda schedule: b'')
+        yield drawing
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ def effects(values: list[float]) -> Effects:
 
 
 def policy(epochs: int = 3, evidence: bool = True) -> PolicySchedule:
-    """Solarize gains, and stands out as what helps; Rotate_BBox as what hurts."""
+    """Solarize gains probability and helps significantly; Rotate_BBox hurts."""
     snapshots = []
     for epoch in range(epochs):
         probs = np.array([1.0, 1 + epoch, 1 + 2 * epoch, 1 / (1 + epoch), 1.0])

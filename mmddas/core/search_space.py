@@ -99,6 +99,10 @@ class SearchSpace:
             raise ValueError(f'A search space {name!r} with other candidates exists already: choose another name')
         PRESETS[name], PRESET_TASKS[name] = found, task
 
+    def operation_multiples(self, op_probs: np.ndarray) -> np.ndarray:
+        """Sum p_o ``(K,)`` over the levels of each operation, in multiples of a uniform policy: ``(operations,)``."""
+        return np.bincount(self.operation_of, op_probs) * len(self) / np.bincount(self.operation_of)
+
     def __len__(self) -> int:
         """K."""
         return len(self.candidates)

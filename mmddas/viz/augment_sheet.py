@@ -1,4 +1,4 @@
-"""Contact sheets: one image under every operation, and samples of a data set under a policy."""
+"""Draw contact sheets: an image under every operation, and samples of a data set under a policy."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ def operation_sheet(
     levels: Sequence[float] = DEFAULT_LEVELS,
     seed: int = 0,
 ) -> np.ndarray:
-    """One image under every operation of a task: first those without levels, then a row an operation, a column a level.
+    """Draw an image under every operation of a task: the image, operations without levels, then a row per operation.
 
-    Signed operations have a row for each sign. The ``*_Only_BBoxes`` operations act on every box here. Random
-    places are the same in a row. The image itself comes first.
+    Columns are levels. Signed operations have a row for each sign. The ``*_Only_BBoxes`` operations act on every box
+    here. Random places are the same in a row.
 
     Args:
         image: ``(H, W, 3)`` uint8 BGR; stays as it is.
         boxes: ``(N, 4)`` xyxy in pixels; each keeps its colour.
         task: Whose operations, see :func:`mmddas.ops.list_ops`.
         levels: The columns.
-        seed: Of what is random.
+        seed: Same seed, same sheet.
 
     Returns:
         The sheet, uint8 BGR.
 
     Raises:
-        ValueError: No levels, or an unknown task.
+        ValueError: There are no levels, or the task is unknown.
     """
     if len(levels) == 0:
         raise ValueError('operation_sheet needs at least one level, got none')
@@ -81,18 +81,18 @@ def operation_sheet(
 
 
 def sample_sheet(samples: Sequence[dict], columns: int) -> np.ndarray:
-    """Samples of a pipeline in a grid, row by row.
+    """Draw samples of a pipeline in a grid, row by row.
 
     Args:
-        samples: Dicts with ``img`` ``(H, W, 3)`` uint8 BGR and, where present, ``gt_bboxes`` (an array or
-            MMDetection's boxes), ``gt_bboxes_labels``, which colour the boxes, and ``title``, lines of text.
+        samples: Dicts with ``img`` ``(H, W, 3)`` uint8 BGR. Optional: ``gt_bboxes`` (an array or MMDetection's boxes),
+            ``gt_bboxes_labels``, which colour the boxes, and ``title``, lines of text.
         columns: Samples in a row.
 
     Returns:
         The sheet, uint8 BGR.
 
     Raises:
-        ValueError: No samples, or ``columns`` below 1.
+        ValueError: There are no samples, or ``columns`` is below 1.
     """
     if not samples or columns < 1:
         raise ValueError(f'sample_sheet needs samples and at least one column, got {len(samples)} and {columns!r}')
@@ -115,13 +115,13 @@ def sample_sheet(samples: Sequence[dict], columns: int) -> np.ndarray:
 
 
 def policy_sheet(dataset: object, num: int = 8, draws: int = 4, seed: int = 0) -> np.ndarray:
-    """Samples of a data set under its policy: a row an image, first as it was, then augmented.
+    """Draw samples of a data set under its policy: a row per image, first the original, then augmented ones.
 
-    What p_tp leaves as it is, is not shown: every draw is a sub-policy, drawn from p_o and named above.
+    Every draw is augmented, whatever p_tp: it shows a sub-policy from p_o, named above it.
 
     Args:
-        dataset: A data set, or a wrapper, with DDASAugment in its pipeline. Its pipelines are cut there: do
-            not use it any more.
+        dataset: A data set, or a wrapper, with DDASAugment in its pipeline. Its pipelines are cut there, so
+            do not use it afterwards.
         num: Images, drawn at random.
         draws: Augmented versions of each.
         seed: Same seed, same sheet.
@@ -130,12 +130,13 @@ def policy_sheet(dataset: object, num: int = 8, draws: int = 4, seed: int = 0) -
         The sheet, uint8 BGR.
 
     Raises:
-        ValueError: No DDASAugment, one within another transform, an empty data set, or nothing asked for.
+        ValueError: There is no DDASAugment, or it is within another transform; the data set is empty; or ``num`` or
+            ``draws`` is below 1.
     """
     if num < 1 or draws < 1:
         raise ValueError(f'policy_sheet needs num and draws of at least 1, got {num!r} and {draws!r}')
     if len(dataset) == 0:
-        raise ValueError('The data set holds no sample: check its annotations, and its filters (filter_cfg)')
+        raise ValueError('The data set has no samples: check its annotations and its filters (filter_cfg)')
     _cut_pipelines(dataset)
     indices = np.random.default_rng(seed).permutation(len(dataset))[:num].tolist()
     samples = [sample for index in indices for sample in _drawn_samples(dataset, index, draws, seed)]
@@ -143,7 +144,7 @@ def policy_sheet(dataset: object, num: int = 8, draws: int = 4, seed: int = 0) -
 
 
 def _cut_pipelines(dataset: object) -> None:
-    """Cut every pipeline at its DDASAugment; an outer data set's transforms come after it and go too."""
+    """Cut every pipeline at its DDASAugment; transforms of outer data sets come after it, and go too."""
     transforms = transforms_of(dataset)
     found = list(augments_within(transforms))
     if not found:
@@ -155,12 +156,12 @@ def _cut_pipelines(dataset: object) -> None:
         transforms.clear()
         return
     if found[0] not in transforms:
-        raise ValueError('DDASAugment must be a step of the pipeline, not stand within another transform')
+        raise ValueError('DDASAugment must be a step of the pipeline itself, not within another transform')
     transforms[transforms.index(found[0]) :] = [SplitPoint(found[0], suffix=[])]
 
 
 def _drawn_samples(dataset: object, index: int, draws: int, seed: int) -> list[dict]:
-    """The sample as the policy gets it, then augmented ``draws`` times."""
+    """Load a sample as the policy gets it, and augment it ``draws`` times."""
     with seeded(seed, index):
         original = dataset[index]
     augment = original.pop(SplitPoint.KEY).augment
@@ -180,7 +181,7 @@ def write_image(image: np.ndarray, path: str | os.PathLike) -> None:
     """Write an image atomically; the suffix gives the format.
 
     Raises:
-        ValueError: OpenCV knows no such format, or the format has no images so large.
+        ValueError: OpenCV does not know the format, or the image is too large for it.
     """
     suffix = Path(path).suffix
     if not suffix or not cv2.haveImageWriter(f'image{suffix}'):
@@ -196,7 +197,7 @@ def write_image(image: np.ndarray, path: str | os.PathLike) -> None:
 
 
 def _as_array(boxes: object) -> np.ndarray:
-    """``(N, 4)`` of an array, of MMDetection's boxes (those around others), or of None."""
+    """Convert boxes (an array, MMDetection's, or None) to ``(N, 4)``; other shapes become the boxes around them."""
     found, _ = boxes_as_array(boxes)
     return np.zeros((0, 4), np.float32) if found is None else found
 
@@ -210,14 +211,14 @@ def _paper(width: int, height: int) -> np.ndarray:
 
 
 def _padded(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    """The picture at the top left of white paper."""
+    """Put the picture at the top left of white paper."""
     paper = _paper(width, height)
     paper[: picture.shape[0], : picture.shape[1]] = picture
     return paper
 
 
 def _write(picture: np.ndarray, text: str, x: int, y: int) -> None:
-    """Lines of text in place, the first one's base line at ``y``. OpenCV's fonts are ASCII."""
+    """Write lines of text, the base line of the first at ``y``. OpenCV's fonts are ASCII."""
     for number, line in enumerate(text.splitlines()):
         place = (x, y + number * LINE)
         ascii_line = line.encode('ascii', 'replace').decode()
@@ -227,7 +228,7 @@ def _write(picture: np.ndarray, text: str, x: int, y: int) -> None:
 def boxes_drawn(
     image: np.ndarray, boxes: object = None, labels: Sequence[int] | None = None, width: int = CELL_WIDTH
 ) -> np.ndarray:
-    """The image, at most ``width`` wide, with its boxes.
+    """Draw the image, at most ``width`` wide, with its boxes.
 
     Args:
         image: ``(H, W, 3)`` uint8 BGR.
@@ -258,7 +259,7 @@ def _cell(
     width: int = CELL_WIDTH,
     lines: int = 1,
 ) -> np.ndarray:
-    """The image at the sheet's scale with its boxes, below ``lines`` lines for the title."""
+    """Draw a cell: the image at the sheet's scale with its boxes, below ``lines`` lines for the title."""
     small = boxes_drawn(image, boxes, labels, width)
     size = small.shape[1::-1]
     cell = _paper(max(size[0], width) + 2 * GAP, size[1] + lines * LINE + 2 * GAP)
@@ -268,13 +269,13 @@ def _cell(
 
 
 def _row(cells: list[np.ndarray], columns: int) -> np.ndarray:
-    """Cells side by side; ``columns`` wide, however few they are."""
+    """Put cells side by side, padded to ``columns``."""
     height, width = cells[0].shape[:2]
     return np.hstack([*cells, *[_paper(width, height)] * (columns - len(cells))])
 
 
 def _blocks(rows: list[np.ndarray]) -> np.ndarray:
-    """The rows below each other, in as many blocks side by side as keep the sheet from becoming too tall."""
+    """Stack rows in blocks side by side, none taller than ``ROWS_PER_BLOCK``."""
     num_blocks = -(-len(rows) // ROWS_PER_BLOCK)
     per_block = -(-len(rows) // num_blocks)
     rows = rows + [np.full_like(rows[0], 255)] * (num_blocks * per_block - len(rows))

@@ -1,4 +1,4 @@
-"""A comparison of policies, drawn: every training a point, means, and what differs from the first policy."""
+"""Draw a comparison of policies: a point per training, the means, and the differences to the first policy."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _figure(comparison: Comparison) -> Figure:
 
 
 def _labels(names: list[str]) -> list[str]:
-    """The names, files without the folders that all of them share: long ones leave the points no room."""
+    """Shorten the names: files without the folders that all share, since long names leave the points no room."""
     files = [name for name in names if os.path.dirname(name)]
     if not files or len({os.path.isabs(name) for name in files}) > 1:
         return names

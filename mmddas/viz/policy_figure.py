@@ -34,7 +34,7 @@ DASHED = (0, (4, 3))
 # In inches: letters and cells keep their size, whatever the number of operations and levels.
 DPI = 110
 MARGIN, TITLE, HEADING, AXIS = 0.2, 0.75, 0.35, 0.55
-TICKS, CURVES, LETTER = 0.65, 4.6, 0.07
+TICKS, CURVES, NARROW_CURVES, LETTER = 0.65, 4.6, 2.8, 0.07
 CELL, MAX_GRID, BARS, SUMS, EFFECTS = 0.46, 8.0, 2.1, 0.6, 2.1
 MIN_BODY, MIN_ROW, MAX_ROW = 5.6, 0.235, 0.5
 TOTAL_PROB_SHARE = 0.28
@@ -74,8 +74,9 @@ def draw_policy(schedule: PolicySchedule, path: str | os.PathLike) -> None:
 def history_svg(schedule: PolicySchedule) -> bytes:
     """Draw the left part of :func:`draw_policy`, p_tp and candidates over the epochs, as the content of an SVG file."""
     curves = _curves(schedule)
-    canvas = Canvas(MARGIN + TICKS + CURVES + _labels_width(curves), HEADING + MIN_BODY + AXIS + MARGIN)
-    _draw_history(canvas, HEADING, MIN_BODY, schedule, curves)
+    # Narrow, so that its letters can be read on a phone.
+    canvas = Canvas(MARGIN + TICKS + NARROW_CURVES + _labels_width(curves), HEADING + MIN_BODY + AXIS)
+    _draw_history(canvas, (HEADING, NARROW_CURVES, MIN_BODY), schedule, curves)
     file = io.BytesIO()
     canvas.figure.savefig(file, format='svg')
     return file.getvalue()
@@ -105,10 +106,11 @@ class Grid:
         cells = np.full((len(ops), len(levels)), np.nan)
         for row, candidate, prob in zip(space.operation_of, candidates, probs, strict=True):
             cells[row, levels.index(candidate.level)] = prob * len(probs)
-        order = np.argsort(-np.nanmean(cells, axis=1), kind='stable')
-        ops, cells = [ops[row] for row in order], cells[order]
+        means = space.operation_multiples(probs)
+        order = np.argsort(-means, kind='stable')
+        ops, cells, means = [ops[row] for row in order], cells[order], means[order]
         place = {k: (ops.index(item.op), levels.index(item.level)) for k, item in enumerate(candidates)}
-        return cls(ops, levels, cells, np.nanmean(cells, axis=1), np.nansum(cells, axis=1) / len(probs), place)
+        return cls(ops, levels, cells, means, np.nansum(cells, axis=1) / len(probs), place)
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def _figure(schedule: PolicySchedule) -> Figure:
     canvas = Canvas(left + grid_width + MARGIN + BARS + SUMS + effects + MARGIN, top + body + AXIS + MARGIN)
     _draw_title(canvas, schedule)
 
-    _draw_history(canvas, top, body, schedule, curves)
+    _draw_history(canvas, (top, CURVES, body), schedule, curves)
     rows = row * len(grid.ops)
     _draw_grid(canvas.axes(left, top, grid_width, rows), grid, curves, names)
     left += grid_width + MARGIN
@@ -257,13 +259,16 @@ def _as_multiple(value: float, position: int | None = None) -> str:
     return f'≤{text}' if value == FLOOR else text
 
 
-def _draw_history(canvas: Canvas, top: float, body: float, schedule: PolicySchedule, curves: list[Curve]) -> None:
-    """Draw p_tp above the candidates, over the epochs, ``body`` inches high together."""
-    upper = TOTAL_PROB_SHARE * body
+def _draw_history(
+    canvas: Canvas, place: tuple[float, float, float], schedule: PolicySchedule, curves: list[Curve]
+) -> None:
+    """Draw p_tp above the candidates, over the epochs; ``place`` is top, width and height of both in inches."""
+    top, width, height = place
+    upper = TOTAL_PROB_SHARE * height
     lower_top = top + upper + HEADING + AXIS / 2
-    lower = top + body - lower_top
-    _draw_total_prob(canvas.axes(MARGIN + TICKS, top, CURVES, upper), schedule)
-    _draw_curves(canvas.axes(MARGIN + TICKS, lower_top, CURVES, lower), schedule, curves, LABEL_GAP / lower)
+    lower = top + height - lower_top
+    _draw_total_prob(canvas.axes(MARGIN + TICKS, top, width, upper), schedule)
+    _draw_curves(canvas.axes(MARGIN + TICKS, lower_top, width, lower), schedule, curves, LABEL_GAP / lower)
 
 
 def _draw_total_prob(axes: Axes, schedule: PolicySchedule) -> None:

@@ -1,4 +1,4 @@
-"""A bar at the foot of a terminal, below the lines of the log; nothing in a file or a pipe."""
+"""Show a progress bar in a terminal, below the lines of the log; nothing in a file or a pipe."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Bar:
-    """How far something is, for those who watch.
-
-    What is printed or logged meanwhile appears above the bar, whole.
+    """A progress bar. Printed and logged lines appear above it.
 
     Args:
-        total: How many steps there are.
-        unit: What they are.
-        done: How many have been made before.
+        total: The number of steps.
+        unit: Their name.
+        done: The number of steps made before.
     """
 
     def __init__(self, total: int, unit: str, done: int = 0) -> None:
@@ -44,17 +42,16 @@ class Bar:
 
     @property
     def shown(self) -> bool:
-        """Whether there is a terminal to show it in."""
+        """Whether the bar is shown: there is a terminal."""
         return self._progress is not None
 
-    def advance(self, note: str = '', to: int | None = None) -> None:
-        """One step more, or ``to`` so many; ``note`` is shown behind the time."""
+    def advance(self, note: str = '') -> None:
+        """Advance by one step; ``note`` is shown after the time left."""
         if self._progress is not None:
-            where = dict(advance=1) if to is None else dict(completed=to)
-            self._progress.update(self._task, note=note, **where)
+            self._progress.update(self._task, note=note, advance=1)
 
     def stop(self) -> None:
-        """Take the bar away; once is enough, more does no harm."""
+        """Remove the bar. Calling it again does nothing."""
         if self._progress is None:
             return
         for handler, stream in self._streams:
@@ -65,7 +62,7 @@ class Bar:
 
 
 def _handlers_to(stream: object) -> list[logging.StreamHandler]:
-    """Of all loggers, MMEngine's too, which Python's own list lacks."""
+    """Find the handlers of all loggers that write to ``stream``; MMEngine's are not in Python's own list."""
     from mmengine.logging import MMLogger
 
     loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values(), *MMLogger._instance_dict.values()]

@@ -99,17 +99,17 @@ def test_known_effects_are_found_and_signed():
 
 
 def test_errors_are_those_of_repetitions():
-    """The standard deviation of an effect over 80 repetitions, and what each says of it."""
-    found = [evidence(120, seed).findings().operation_effects for seed in range(80)]
+    """The standard deviation of an effect over 40 repetitions, and what each says of it."""
+    found = [evidence(120, seed).findings().operation_effects for seed in range(40)]
     spread = np.std([effects.effect for effects in found], axis=0)
     said = np.mean([effects.std_error for effects in found], axis=0)
     np.testing.assert_allclose(said / spread, 1, atol=0.25)
 
 
 def test_what_is_known_of_others_is_no_noise():
-    """Beside plain slopes: the same mean over 40 repetitions, and less spread, which the errors know of."""
+    """Beside plain slopes: the same mean over 24 repetitions, and less spread, which the errors know of."""
     effects, found, plain = [1.5, 1.5, 0.0, -1.5, -1.5, 0.0], [], []
-    for seed in range(40):
+    for seed in range(24):
         evidence_of_all = evidence(200, seed, effects, noise=0.5)
         found.append(evidence_of_all.findings().candidate_effects)
         products, squares = 0.0, 0.0

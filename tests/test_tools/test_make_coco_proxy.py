@@ -2,11 +2,11 @@
 
 import copy
 import json
-import os
 import random
-import subprocess
+import runpy
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from make_coco_proxy import absent_classes, describe, split_coco, write_search_split
@@ -209,15 +209,24 @@ def test_the_description_counts_classes_and_absent_ones_are_found(source):
     assert describe(train).endswith('2 of 80 classes')
 
 
-def run_tool(arguments):
-    # works without installing the package too
-    environment = {**os.environ, 'PYTHONPATH': str(TOOL.parents[2])}
-    command = [sys.executable, str(TOOL), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment)
+@pytest.fixture
+def run_tool(monkeypatch, capsys):
+    """Run the tool in this process; returns its status and what it has printed."""
+
+    def run(arguments) -> SimpleNamespace:
+        monkeypatch.setattr(sys, 'argv', [TOOL.name, *map(str, arguments)])
+        status = 0
+        try:
+            runpy.run_path(str(TOOL), run_name='__main__')
+        except SystemExit as end:
+            status = end.code
+        printed = capsys.readouterr()
+        return SimpleNamespace(returncode=status, stdout=printed.out, stderr=printed.err)
+
+    return run
 
 
-@pytest.mark.slow
-def test_the_tool_summarises_and_warns_of_absent_classes(source, tmp_path):
+def test_the_tool_summarises_and_warns_of_absent_classes(run_tool, source, tmp_path):
     ann_file = tmp_path / 'a.json'
     ann_file.write_text(json.dumps(source))
     arguments = [str(ann_file), '--num-train', '20', '--num-val', '10']

@@ -2,9 +2,10 @@
 
 import os
 import random
-import subprocess
+import runpy
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from make_imagenet_proxy import (
@@ -271,14 +272,24 @@ def test_a_failed_write_leaves_the_old_files(tree, tmp_path, monkeypatch):
     assert contents(tmp_path) == before
 
 
-def run_tool(*arguments):
-    # works without installing the package too
-    environment = {**os.environ, 'PYTHONPATH': str(TOOL.parents[2])}
-    command = [sys.executable, str(TOOL), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment)
+@pytest.fixture
+def run_tool(monkeypatch, capsys):
+    """Run the tool in this process; returns its status and what it has printed."""
+
+    def run(*arguments) -> SimpleNamespace:
+        monkeypatch.setattr(sys, 'argv', [TOOL.name, *map(str, arguments)])
+        status = 0
+        try:
+            runpy.run_path(str(TOOL), run_name='__main__')
+        except SystemExit as end:
+            status = end.code
+        printed = capsys.readouterr()
+        return SimpleNamespace(returncode=status, stdout=printed.out, stderr=printed.err)
+
+    return run
 
 
-def test_the_tool_summarises_and_reports_small_classes(tree, tmp_path):
+def test_the_tool_summarises_and_reports_small_classes(run_tool, tree, tmp_path):
     lines = [line for line in (tree / 'train.txt').read_text().splitlines() if not line.startswith('n4/image 9')]
     sizes = ('--num-classes', 11, '--train-per-class', 6, '--val-per-class', 4, '--out-dir', tmp_path)
     result = run_tool(tree / 'train', '--ann-file', write_list(tmp_path, *lines), *sizes)
@@ -288,7 +299,7 @@ def test_the_tool_summarises_and_reports_small_classes(tree, tmp_path):
     assert len((tmp_path / TRAIN_FILE).read_text().splitlines()) == 66
 
 
-def test_the_tool_ends_with_one_sentence_by_default_sizes(tree):
+def test_the_tool_ends_with_one_sentence_by_default_sizes(run_tool, tree):
     result = run_tool(tree / 'train')
     assert result.returncode == 2 and 'Traceback' not in result.stderr
     assert '120 classes with 50 + 20 = 70 images each are asked for; there are 12 classes' in result.stderr

@@ -1,4 +1,4 @@
-"""The report of a search: one page, ``report.html``, that opens in any browser without a network."""
+"""Write the report of a search: one page, ``report.html``, that opens in any browser without a network."""
 
 from .examples import Example, draw_examples
 from .facts import Facts, read_warnings

@@ -1,4 +1,4 @@
-"""Operations on the user's own images, before and after, as small pictures."""
+"""Draw operations on the user's images, before and after, as small pictures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mmddas.viz.augment_sheet import boxes_drawn
 
 WIDTH = 320
 _SEED = 0
-# An operation may leave an image as it is (no box is chosen, a mild level): so many times it is tried.
+# The number of tries, since an operation may leave an image as it is (no box is chosen, a mild level).
 _ATTEMPTS = 8
 _QUALITY = 80
 
@@ -43,7 +43,7 @@ class Example:
 
 
 def draw_examples(dataset: Dataset, candidates: Sequence[Candidate], images: int = 2) -> list[Example]:
-    """Every candidate on some images of S_train, each time as a search applies it.
+    """Draw every candidate on some images of S_train, as a search applies it.
 
     Args:
         dataset: A search's training data set, with its pipelines cut where DDASAugment stood.
@@ -61,7 +61,7 @@ def draw_examples(dataset: Dataset, candidates: Sequence[Candidate], images: int
 
 
 def _samples(dataset: Dataset, count: int) -> list[dict]:
-    """Samples as operations get them; of 16 the ones with the most objects, so that boxes are to be seen."""
+    """Load samples as operations get them: of 16 those with the most objects, so that boxes are seen."""
     found = []
     for index in np.random.default_rng(_SEED).permutation(len(dataset))[:16].tolist():
         seed_generators(_SEED, 0, 0, index)

@@ -1,4 +1,4 @@
-"""What a report says that the policy's file does not have; kept beside it as ``report.json``."""
+"""The facts of a report that are not in the policy file, kept in ``report.json``."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mmddas.files import write_text
 from .examples import Example
 
 FACTS_FILE, REPORT_FILE = 'report.json', 'report.html'
-# What MMEngine warns of in every run, of its own parts.
+# Warnings of MMEngine about its own parts, in every run.
 _OF_MMENGINE = ('"FileClient" will', '"HardDiskBackend"', '`save_param_scheduler` is True', 'The prefix is not set in')
-_STARTED = 'Checkpoints will be saved to'  # MMEngine, when all has been built
+_STARTED = 'Checkpoints will be saved to'  # logged by MMEngine when all is built
 _WARNING = re.compile(r'^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d - \S+ - (?:WARNING|ERROR) - (.*)$')
 
 
 @dataclasses.dataclass
 class Facts:
-    """A search, as its report describes it.
+    """The facts of a search for its report.
 
     Args:
         config: The search's config file, or its name.
@@ -55,7 +55,7 @@ class Facts:
 
     @property
     def seconds_left(self) -> float | None:
-        """From the latest epochs that are known; None before the first has ended."""
+        """The estimated time left, from the latest epochs; None before the first has ended."""
         latest = self.epoch_seconds[-3:]
         if not latest:
             return None
@@ -66,7 +66,7 @@ class Facts:
 
     @classmethod
     def load(cls, work_dir: str | os.PathLike) -> Facts | None:
-        """What has been saved there; None where nothing was, or by another version."""
+        """Load the facts of a work dir; None if there are none, or of another version."""
         try:
             content = json.loads(Path(work_dir, FACTS_FILE).read_text(encoding='utf-8'))
             content['examples'] = [Example(**example) for example in content['examples']]
@@ -76,9 +76,9 @@ class Facts:
 
 
 def read_warnings(work_dir: str | os.PathLike) -> list[str]:
-    """First lines of the warnings in a work dir's logs, each once, in order; without MMEngine's own of every run.
+    """Read the first lines of the warnings in a work dir's logs, each once, without those of MMEngine's own parts.
 
-    What was said before training began is of a start, and holds of the last one alone.
+    Warnings from before the first step count for the last start only.
     """
     found: dict[str, None] = {}
     paths = sorted(Path(work_dir).glob('*/*.log'))

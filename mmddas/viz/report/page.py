@@ -118,8 +118,7 @@ def effect_bars(schedule: PolicySchedule) -> list[Bar]:
         return []
     found = effects.significant()
     reach = float(np.max(np.abs(effects.effect[known]) + half_widths[known])) or 1.0
-    of_operation, probs = schedule.space.operation_of, schedule.snapshots[-1].op_probs
-    multiples = np.bincount(of_operation, weights=probs) * len(probs) / np.bincount(of_operation)
+    multiples = schedule.space.operation_multiples(schedule.snapshots[-1].op_probs)
     bars = []
     for row in sorted(known.tolist(), key=lambda row: effects.scores[row]):
         # An effect above 0 hurts; the page shows what helps on the right.
