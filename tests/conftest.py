@@ -1,5 +1,6 @@
 """What tests share: tiny data sets that the repository draws itself, and a search over one of them."""
 
+import gc
 import pickle
 from pathlib import Path
 
@@ -30,6 +31,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST)
 
     items.sort(key=rank)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the imported modules out of garbage collections.
+
+    MMEngine collects whenever it builds a data set: 0.5 s with all of OpenMMLab loaded, half of the time of the suite.
+    """
+    gc.freeze()
 
 
 @pytest.fixture(scope='module', autouse=True)

@@ -27,9 +27,11 @@ python tools/train.py configs/ddas/retinanet_thin_shapes_baseline.py --work-dir 
     --cfg-options randomness.seed="$SEED" > "$WORK/baseline.log" 2>&1 &
 BASELINE=$!
 
-step "Searching a policy: two to four minutes, with a bar in a terminal"
+step "Searching a policy: two to four minutes"
+# A bar in a terminal, and the lines of the log elsewhere.
+QUIET=(); [ ! -t 1 ] || QUIET=(log_level=WARNING)
 python tools/search.py configs/ddas/retinanet_thin_shapes.py --work-dir "$WORK/search" \
-    --cfg-options randomness.seed="$SEED" log_level=WARNING &
+    --cfg-options randomness.seed="$SEED" "${QUIET[@]}" &
 wait $!  # and not in the foreground: this script hears signals while it waits
 
 step "Training with the policy (log: $WORK/policy.log)"

@@ -62,12 +62,18 @@ def set_data(config: Config, data: OwnData) -> None:
             'whole images: give a config for detection or instance segmentation'
         )
     if any(value is True for _, value in _named(leaf['pipeline'], 'with_seg')):
-        raise ValueError('The config trains on segmentations of whole images (with_seg=True), and the data have none')
+        raise ValueError(
+            'The config trains on segmentations of whole images (with_seg=True), and the data have none: give a config '
+            'whose pipeline loads boxes, or boxes and masks'
+        )
     heads = any(_named(config.get('model'), 'mask_head'))
     loads = any(value is True for _, value in _named(leaf['pipeline'], 'with_mask'))
     if (heads or loads) and not data.has_masks:
         because = 'its model has a mask_head' if heads else 'its pipeline loads them'
-        raise ValueError(f'The config trains masks ({because}), and the annotations have no segmentations')
+        raise ValueError(
+            f'The config trains masks ({because}), and the annotations have no segmentations: give a config for '
+            'detection, or annotations with segmentations'
+        )
     config.train_dataloader.dataset = _with_data(dataset, _dataset(leaf, data, 'train'))
     for part in ('val', 'test'):
         _set_evaluation(config, part, data)

@@ -816,11 +816,11 @@ def of_config(base: str, kind: str) -> None:
 
 splitting(
     'The config trains masks, and the data have none',
-    'The config trains masks (its model has a mask_head), and the annotations have no segmentations',
+    'The config trains masks (its model has a mask_head), and the annotations have no segmentations: give a config...',
 )(lambda world: of_config('mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py', 'detection'))
 splitting(
     'The config trains masks that its pipeline loads, and the data have none',
-    'The config trains masks (its pipeline loads them), and the annotations have no segmentations',
+    'The config trains masks (its pipeline loads them), and the annotations have no segmentations: give a config...',
 )(lambda world: of_config('mmdet::rtmdet/rtmdet-ins_tiny_8xb32-300e_coco.py', 'detection'))
 splitting(
     'The config trains panoptic segmentation',
@@ -829,7 +829,7 @@ splitting(
 )(lambda world: of_config('mmdet::mask2former/mask2former_r50_8xb2-lsj-50e_coco-panoptic.py', 'detection'))
 splitting(
     'The config wants segmentation maps',
-    'The config trains on segmentations of whole images (with_seg=True), and the data have none...',
+    'The config trains on segmentations of whole images (with_seg=True), and the data have none: give a config...',
 )(lambda world: of_config('mmdet::htc/htc_r50_fpn_1x_coco.py', 'detection'))
 
 
