@@ -1,5 +1,6 @@
 """What tests share: tiny data sets that the repository draws itself, and a search over one of them."""
 
+import functools
 import gc
 import pickle
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 from make_shapes import make_shapes
 from mmengine.config import Config
+from mmengine.config import utils as config_utils
 from mmengine.registry import init_default_scope
 
 import mmddas  # noqa: F401  (registers everything)
@@ -21,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 
 import_formatter()  # its cache is whole before the processes that pytest-xdist starts read it
 
+METAFILES = functools.cache(config_utils.load)
 
 # Files that take longest: they begin, so that no process is left alone with one in the end.
 LONGEST = ('test_search_loop.py', 'test_several_processes.py', 'test_interruptions.py', 'test_command_line.py')
@@ -43,13 +46,15 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope='module', autouse=True)
 def draw_policy(request):
-    """Leave out what takes longer than a tiny search: figures, and the formatting of configs for the log.
+    """Leave out what takes longer than a tiny search: figures, the formatting of configs for the log, and reading all
+    of MMDetection's metafiles again for each ``mmdet::...``.
 
     Gives the function that draws, for a test that wants the figure.
     """
     drawing = policy_figure.draw_policy
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **kwargs: (text, True))
+        patch.setattr(config_utils, 'load', METAFILES)
         if 'test_viz' not in request.path.parts:
             patch.setattr(policy_figure, 'draw_policy', lambda *args, **kwargs: None)
             patch.setattr(page, 'history_svg', lambda schedule: b'')
