@@ -168,8 +168,7 @@ one's time: operations on small images take 2 to 10 us."""
 
 
 def _colour(action: _Action, image: np.ndarray) -> tuple[np.ndarray, None]:
-    operation, magnitudes, _, _, _ = action
-    return operation.function(image, *magnitudes), None
+    return action[0].function(image, *action[1]), None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -236,7 +235,7 @@ def apply_with_moves(
     boxes: np.ndarray | None,
     level: float | None,
     rng: np.random.Generator,
-    options: Options,
+    options: Options | tuple[float, str, int | None],
     sign: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray, list[Move]]:
     """Do as :func:`apply` does; return the moves of pixels too, in order, for whatever else has to follow them."""
@@ -314,8 +313,9 @@ def apply(
     Source: Zoph et al., Learning Data Augmentation Strategies for Object Detection, appendix.
     """
     rng = np.random.default_rng() if rng is None else rng
-    options = Options(box_prob, interpolation, reference_size)
-    return apply_with_moves(name, image, boxes, level, rng, options, sign)[:2]
+    options = box_prob, interpolation, reference_size  # a plain tuple, as above
+    result, boxes, _ = apply_with_moves(name, image, boxes, level, rng, options, sign)
+    return result, boxes
 
 
 def move_mask(mask: np.ndarray, *moves: Move, fill: int = 0) -> np.ndarray:
