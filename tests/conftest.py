@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Keep the imported modules out of garbage collections.
 
-    MMEngine collects whenever it builds a data set: 0.5 s with all of OpenMMLab loaded, half of the time of the suite.
+    MMEngine collects whenever it builds a data set: 0.5 s with all of OpenMMLab loaded.
     """
     gc.freeze()
 

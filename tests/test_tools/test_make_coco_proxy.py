@@ -3,10 +3,7 @@
 import copy
 import json
 import random
-import runpy
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from make_coco_proxy import absent_classes, describe, split_coco, write_search_split
@@ -209,31 +206,14 @@ def test_the_description_counts_classes_and_absent_ones_are_found(source):
     assert describe(train).endswith('2 of 80 classes')
 
 
-@pytest.fixture
-def run_tool(monkeypatch, capsys):
-    """Run the tool in this process; returns its status and what it has printed."""
-
-    def run(arguments) -> SimpleNamespace:
-        monkeypatch.setattr(sys, 'argv', [TOOL.name, *map(str, arguments)])
-        status = 0
-        try:
-            runpy.run_path(str(TOOL), run_name='__main__')
-        except SystemExit as end:
-            status = end.code
-        printed = capsys.readouterr()
-        return SimpleNamespace(returncode=status, stdout=printed.out, stderr=printed.err)
-
-    return run
-
-
 def test_the_tool_summarises_and_warns_of_absent_classes(run_tool, source, tmp_path):
     ann_file = tmp_path / 'a.json'
     ann_file.write_text(json.dumps(source))
     arguments = [str(ann_file), '--num-train', '20', '--num-val', '10']
-    result = run_tool(arguments)
+    result = run_tool(*arguments)
     assert result.returncode == 0, result.stderr
     assert 'S_train: 20 images' in result.stdout and 'S_val: 10 images' in result.stdout
     assert 'Warning' in result.stderr and 'yeti' in result.stderr
     arguments[-1] = '1000'
-    result = run_tool(arguments)
+    result = run_tool(*arguments)
     assert result.returncode == 2 and 'Traceback' not in result.stderr and '1020 images' in result.stderr

@@ -2,10 +2,7 @@
 
 import os
 import random
-import runpy
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from make_imagenet_proxy import (
@@ -270,23 +267,6 @@ def test_a_failed_write_leaves_the_old_files(tree, tmp_path, monkeypatch):
     with pytest.raises(OSError, match='disk'):
         write_class_split(tree / 'train', None, tmp_path, **SIZES, seed=1)
     assert contents(tmp_path) == before
-
-
-@pytest.fixture
-def run_tool(monkeypatch, capsys):
-    """Run the tool in this process; returns its status and what it has printed."""
-
-    def run(*arguments) -> SimpleNamespace:
-        monkeypatch.setattr(sys, 'argv', [TOOL.name, *map(str, arguments)])
-        status = 0
-        try:
-            runpy.run_path(str(TOOL), run_name='__main__')
-        except SystemExit as end:
-            status = end.code
-        printed = capsys.readouterr()
-        return SimpleNamespace(returncode=status, stdout=printed.out, stderr=printed.err)
-
-    return run
 
 
 def test_the_tool_summarises_and_reports_small_classes(run_tool, tree, tmp_path):
